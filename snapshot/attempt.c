@@ -1,0 +1,364 @@
+/*
+ * One attempt of an opening: pin what is committed now, share the snapshot of it if there is one, else have
+ * an engine make it.
+ *
+ * In WAL mode a pin blocks nobody, so the opens are answered as soon as it is taken, and copying begins with
+ * the first read, or after a short while, so that neither the pin outlives its copy by much, nor an open that
+ * reads nothing (borg, file managers) costs a copy (F5). In rollback mode a pin stops commits, and copying
+ * begins at once.
+ *
+ * Invariant: whatever can fail for lack of room or rights has been done before the opens are answered (T3).
+ */
+#include "snapshot/attempt.h"
+
+#include "snapshot/base.h"
+#include "snapshot/unsafe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+/*
+ * The first try takes what it gets. Later ones, which know that somebody writes, each wait a little for a gap
+ * between two commits.
+ */
+enum { PATIENCE_NS = 20000000, IDLE_PIN_NS = 50000000 };
+
+/* How soon to look again for what another opening is making. */
+enum { MAKER_NS = 5000000 };
+
+/* ---- what engines ask and tell ------------------------------------------------------------------ */
+
+static bool unwanted(void *userdata) {
+        struct opening *opening = userdata;
+
+        if (opening->snapshot)
+                return snapshot_abandon(opening->snapshot);
+        MUTEX_SCOPE(&opening->store->lock);
+        return opening->store->closing || TAILQ_EMPTY(&opening->tickets);
+}
+
+static void on_frontier(void *userdata, uint64_t frontier) {
+        struct opening *opening = userdata;
+
+        snapshot_advance(opening->snapshot, frontier);
+}
+
+/* ---- snapshots ---------------------------------------------------------------------------------- */
+
+/*
+ * Answers with a snapshot of this version, if there is one: 0. ATTEMPT_LATER: somebody is about to make one.
+ * 1: there is none; if this opening is to copy, later ones will wait for it from now on.
+ */
+static int share(struct opening *opening) {
+        struct snapshot *snapshot;
+        struct opening *other;
+
+        mutex_lock(&opening->store->lock);
+        snapshot = snapshot_find_locked(opening->source, &opening->version);
+        LIST_FOREACH (other, &opening->source->openings, link)
+                if (!snapshot && other->making && version_equal(&other->version, &opening->version))
+                        break;
+        opening->making = !snapshot && !other && !opening->in_front;
+        mutex_unlock(&opening->store->lock);
+        if (!snapshot && other) {
+                opening->pause_ns = MAKER_NS;
+                return ATTEMPT_LATER;
+        }
+        if (!snapshot)
+                return 1;
+        ticket_answer_all(opening, snapshot);
+        snapshot_unref(snapshot);
+        return 0;
+}
+
+/* Makes the snapshot and answers with it. sharable: opens to come may find it. One reference, or NULL without
+ * memory. */
+static struct snapshot *publish(struct opening *opening, enum engine engine, struct space_file *file,
+                                uint64_t frontier, bool sharable) {
+        struct snapshot *snapshot = snapshot_new(opening->store, &opening->version, engine, file, frontier);
+
+        if (!snapshot) {
+                space_file_deinit(file);
+                return NULL;
+        }
+        mutex_lock(&opening->store->lock);
+        if (sharable)
+                snapshot_attach_locked(snapshot, opening->source);
+        opening->making = false;
+        mutex_unlock(&opening->store->lock);
+        ticket_answer_all(opening, snapshot);
+        /* Nobody will ask for an older version again. */
+        snapshot_purge_lingering(opening->store, opening->source);
+        return snapshot;
+}
+
+/* ---- under a pin -------------------------------------------------------------------------------- */
+
+/*
+ * Whether the name is still that of the main file. A database that was replaced while it was being opened
+ * would have been read with the side files of the other. 0 or -ESTALE.
+ */
+static int still_named(const struct opening *opening) {
+        struct stat st;
+
+        if (fstatat(opening->file.dirfd, opening->file.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            st.st_dev != opening->source->key.dev || st.st_ino != opening->source->key.ino)
+                return -ESTALE;
+        return 0;
+}
+
+/*
+ * Makes opening->version that of the pin. In rollback mode nobody can commit now, so it is looked at once
+ * more, and is exact, times and all. In WAL mode its times stay those from before the pin, and the rest is
+ * from within. 0 or -errno.
+ */
+static int version_of_pin(struct opening *opening, struct pin *pin, int main_fd) {
+        struct version *version = &opening->version;
+        uint8_t bytes[FORMAT_HEADER_SIZE];
+        struct format_index index = { 0 };
+        uint64_t limit;
+        struct stat st;
+        int r;
+
+        r = vfs_source_first_page(&pin->vfs, bytes, sizeof(bytes));
+        if (r == 0 && fstat(main_fd, &st) < 0)
+                r = -errno;
+        if (r == 0 && pin->vfs.read_lock < 0)
+                r = version_look(version, &opening->file, main_fd, &st, &opening->store->wals);
+        if (r == 0)
+                r = vfs_source_index(&pin->vfs, &index, version->index);
+        if (r < 0)
+                return r;
+        if (format_header_parse(&version->header, bytes) < 0)
+                return -ESTALE;
+        limit = index.page_count > 0 ? (uint64_t)index.page_count * index.page_size : (uint64_t)st.st_size;
+        version_set_size(version, format_header_size(&version->header, limit));
+        return 0;
+}
+
+/*
+ * Which engine streams: the backup in WAL mode, or where it was asked for; the plain copy in rollback mode,
+ * where it keeps writers waiting the least, and for a file that does not consist of whole pages, which a
+ * backup would round up.
+ */
+static enum engine streaming_engine(const struct opening *opening) {
+        if ((uint64_t)opening->version.attr.st_size % opening->version.header.page_size != 0)
+                return ENGINE_COPY;
+        if (opening->store->config.engine == STORE_ENGINE_BACKUP || opening->version.header.wal)
+                return ENGINE_BACKUP;
+        return ENGINE_COPY;
+}
+
+/* Reserves the room, and puts the first page in place for engine_backup(). 0 or -errno. */
+static int prepare(struct engine_job *job, struct pin *pin, enum engine engine, uint32_t page_size) {
+        _cleanup_(base_freep) uint8_t *page = NULL;
+        int r;
+
+        r = space_file_init(&job->out, job->space, job->size);
+        if (r < 0 || engine != ENGINE_BACKUP)
+                return r;
+        page = malloc(page_size);
+        r = page ? vfs_source_first_page(&pin->vfs, page, page_size) : -ENOMEM;
+        if (r == 0)
+                r = base_pwrite(job->out.fd, page, page_size, 0);
+        if (r < 0)
+                space_file_deinit(&job->out);
+        return r;
+}
+
+/* Answers, then copies for as long as somebody has the snapshot. */
+static int stream(struct opening *opening, struct engine_job *job, struct pin *pin, bool sharable) {
+        enum engine engine = streaming_engine(opening);
+        uint32_t page_size = opening->version.header.page_size;
+        struct snapshot *snapshot;
+        int r;
+
+        r = prepare(job, pin, engine, page_size);
+        if (r < 0)
+                return r;
+        /* Until it is told of bytes, nobody may read: also not those of a file with none. */
+        if (ftruncate(job->out.fd, (off_t)job->size) < 0) {
+                r = -errno;
+                space_file_deinit(&job->out);
+                return r;
+        }
+        snapshot = opening->snapshot =
+                publish(opening, engine, &job->out, engine == ENGINE_BACKUP ? page_size : 0, sharable);
+        if (!snapshot)
+                return -ENOMEM;
+        if (pin->vfs.read_lock >= 0)
+                snapshot_wait_for_reader(snapshot, base_now_ns() + IDLE_PIN_NS);
+        job->out = snapshot->file;
+        if (unwanted(opening))
+                r = -EINTR;
+        else
+                r = engine == ENGINE_BACKUP ? engine_backup(job, pin, page_size) : engine_copy(job);
+        snapshot_finish(snapshot, r);
+        snapshot_linger(snapshot);
+        return 0;
+}
+
+/* Says once which engine is in use, by what became of a reflink. */
+static void note_reflink(struct store *store, const char *path, int r) {
+        bool first;
+
+        if (r < 0 && r != -EOPNOTSUPP)
+                return;
+        mutex_lock(&store->lock);
+        first = store->reflink == 0;
+        if (first)
+                store->reflink = r < 0 ? r : 1;
+        mutex_unlock(&store->lock);
+        if (first && r == 0)
+                base_log(BASE_LOG_INFO, "engine in use: reflink (%s and %s are on one file system)", path,
+                         store->space.dir);
+        else if (first)
+                base_log(store->config.engine == STORE_ENGINE_REFLINK ? BASE_LOG_WARNING : BASE_LOG_INFO,
+                         "engine in use: backup (no reflink of %s into %s)", path, store->space.dir);
+}
+
+static int run_pinned(struct opening *opening, struct engine_job *job, struct pin *pin) {
+        bool sharable;
+        int r;
+
+        r = still_named(opening);
+        if (r == 0)
+                r = version_of_pin(opening, pin, job->main_fd);
+        if (r < 0)
+                return r;
+        /* In rollback mode each commit counts up in page 1, so times need not be old to prove anything (S3).
+         */
+        sharable = pin->vfs.read_lock < 0 ||
+                   (version_unchanged(&opening->version, &opening->file, job->main_fd) &&
+                    version_provable(&opening->version));
+        r = sharable ? share(opening) : 1;
+        if (r != 1)
+                return r;
+        if (opening->in_front)
+                return ATTEMPT_MUST_COPY;
+        job->size = (uint64_t)opening->version.attr.st_size;
+        if (opening->store->config.engine != STORE_ENGINE_BACKUP) {
+                r = engine_reflink(job, pin, opening->version.header.page_size);
+                note_reflink(opening->store, opening->file.path, r);
+                if (r == 0) {
+                        struct snapshot *made =
+                                publish(opening, ENGINE_REFLINK, &job->out, job->size, sharable);
+
+                        if (made)
+                                snapshot_linger(made);
+                        return made ? 0 : -ENOMEM;
+                }
+                if (r != -EOPNOTSUPP)
+                        return r;
+        }
+        return stream(opening, job, pin, sharable);
+}
+
+/* ---- the private way ---------------------------------------------------------------------------- */
+
+static int run_private(struct opening *opening, struct engine_job *job) {
+        bool sharable = version_provable(&opening->version);
+        struct snapshot *snapshot;
+        int r;
+
+        r = sharable ? share(opening) : 1;
+        if (r != 1)
+                return r;
+        if (opening->in_front)
+                return ATTEMPT_MUST_COPY;
+        r = engine_private(job, &opening->version, &opening->why);
+        if (r == 0 && still_named(opening) < 0) {
+                space_file_deinit(&job->out);
+                r = -ESTALE;
+        }
+        if (r < 0)
+                return r;
+        mutex_lock(&opening->store->lock);
+        opening->making = false;
+        version_set_size(&opening->version, job->size);
+        mutex_unlock(&opening->store->lock);
+        snapshot = publish(opening, ENGINE_PRIVATE, &job->out, job->size, sharable);
+        if (!snapshot)
+                return -ENOMEM;
+        snapshot_linger(snapshot);
+        return 0;
+}
+
+/*
+ * Whether to try the private way on a source that is locked, by locking_mode=EXCLUSIVE perhaps. Soon in WAL
+ * mode, where nothing else locks readers out for long; later in rollback mode, where a commit on a slow disk
+ * does.
+ */
+static bool private_turn(const struct opening *opening) {
+        return opening->attempts >= (opening->version.header.wal ? 3 : 8);
+}
+
+/* ---- one attempt -------------------------------------------------------------------------------- */
+
+static int open_main(const struct opening *opening, struct stat *st) {
+        int fd = base_open_source(opening->file.dirfd, opening->file.name, 0);
+
+        if (fd < 0) {
+                if (fd == -ENOENT || fd == -ELOOP || fd == -ENXIO)
+                        return -ESTALE;
+                base_log(BASE_LOG_ERROR, "%s: cannot open: %s", opening->file.path, strerror(-fd));
+                return fd;
+        }
+        if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) || st->st_dev != opening->source->key.dev ||
+            st->st_ino != opening->source->key.ino) {
+                close(fd);
+                return -ESTALE;
+        }
+        return fd;
+}
+
+/* Whether this open has to wait for the end of a second in which there was a commit (STORE_RACY_WAIT). */
+static bool second_to_wait_for(struct opening *opening) {
+        opening->pause_ns = version_second_left_ns(&opening->version);
+        if (opening->store->config.racy != STORE_RACY_WAIT || opening->waited || opening->pause_ns == 0)
+                return false;
+        opening->waited = true;
+        return true;
+}
+
+int attempt_run(struct opening *opening) {
+        struct engine_job job = { .file = &opening->file,
+                                  .space = &opening->store->space,
+                                  .unwanted = unwanted,
+                                  .userdata = opening,
+                                  .on_frontier = NULL,
+                                  .out = SPACE_FILE_NULL };
+        _cleanup_(base_closep) int main_fd = -1;
+        struct pin *pin = NULL;
+        struct stat st;
+        int r;
+
+        main_fd = open_main(opening, &st);
+        if (main_fd < 0)
+                return main_fd;
+        r = unsafe_check(opening->store, main_fd, opening->file.path);
+        if (r < 0)
+                return r;
+        r = version_look(&opening->version, &opening->file, main_fd, &st, &opening->store->wals);
+        if (r < 0 && r != -ESTALE)
+                base_log(BASE_LOG_ERROR, "%s: cannot read it, or what lies beside it: %s", opening->file.path,
+                         strerror(-r));
+        if (r < 0)
+                return r;
+        if (second_to_wait_for(opening))
+                return ATTEMPT_LATER;
+        job.main_fd = main_fd;
+        r = pin_new(&pin, &opening->file, main_fd, opening->attempts > 0 ? PATIENCE_NS : 0);
+        if (r == 0) {
+                job.on_frontier = on_frontier;
+                r = run_pinned(opening, &job, pin);
+        } else if (r == -EAGAIN || (r == -EBUSY && private_turn(opening))) {
+                r = run_private(opening, &job);
+        }
+        pin_free(pin);
+        /* What goes wrong with two databases at once says nothing of either. */
+        if (r < 0 && r != -EBUSY && still_named(opening) < 0)
+                return -ESTALE;
+        return r == -EAGAIN ? -EBUSY : r;
+}

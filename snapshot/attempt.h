@@ -1,0 +1,16 @@
+/* One attempt of an opening. */
+#pragma once
+
+#include "snapshot/ticket.h"
+
+/* What attempt_run() may say besides 0 and -errno. */
+enum {
+        ATTEMPT_MUST_COPY = 2, /* there is nothing to share: come again in the pool that copies */
+        ATTEMPT_LATER,         /* come again after opening->pause_ns, for no lock's sake */
+};
+
+/*
+ * Tries once to get a snapshot of what is committed now, and answers all tickets if it does, before the
+ * copying is done where that goes on. 0; ATTEMPT_*; -EBUSY to come again; -errno. Blocks; no lock held.
+ */
+int attempt_run(struct opening *opening);

@@ -1,0 +1,23 @@
+/*
+ * A pin: one read transaction of SQLite's own on one source. While it lives, the version it sees stays
+ * readable; in WAL mode no writer is blocked but the WAL cannot be reset, in rollback mode no writer can
+ * commit. So: short.
+ */
+#pragma once
+
+#include "snapshot/store.h"
+#include "snapshot/vfs_source.h"
+
+struct pin {
+        struct vfs_source vfs;
+        sqlite3 *db;
+};
+
+/*
+ * Pins what is committed now. file and main_fd are borrowed for the life of the pin; patience_ns: how long to
+ * try for SHARED, sleeping. 0        pinned -EBUSY   an application holds a lock just now: come again -EAGAIN
+ * SQLite cannot read this source without writing to it: it takes the private way (S7) -ESTALE  not a database
+ * in SQLite's eyes other    -EIO (corrupt), -EACCES, -ENOMEM...: logged Blocks; no lock held.
+ */
+int pin_new(struct pin **out, const struct store_file *file, int main_fd, uint64_t patience_ns);
+struct pin *pin_free(struct pin *pin);

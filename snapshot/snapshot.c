@@ -1,0 +1,266 @@
+/*
+ * Snapshots: immutable versions, counted, found by the sources they are of, and read while they are still
+ * being written.
+ *
+ * Invariants: a snapshot in its source's list has references, and the last unref takes it out under the lock,
+ * so that nobody finds one that is going. Bytes before frontier never change. A wait is in the list only
+ * while its end is beyond the frontier; whoever takes it out under the lock has it called.
+ */
+#include "snapshot/registry.h"
+
+#include <errno.h>
+
+struct snapshot *snapshot_new(struct store *store, const struct version *version, enum engine engine,
+                              struct space_file *file, uint64_t frontier) {
+        struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+        if (!snapshot)
+                return NULL;
+        snapshot->store = store;
+        snapshot->refs = 1;
+        snapshot->version = *version;
+        snapshot->engine = engine;
+        snapshot->file = *file;
+        snapshot->frontier = frontier;
+        mutex_cond_init(&snapshot->moved);
+        *file = (struct space_file)SPACE_FILE_NULL;
+        return snapshot;
+}
+
+/* ---- being found, and let go -------------------------------------------------------------------- */
+
+void snapshot_attach_locked(struct snapshot *snapshot, struct source *source) {
+        mutex_assert_held(&snapshot->store->lock);
+        snapshot->source = source;
+        LIST_INSERT_HEAD(&source->snapshots, snapshot, link);
+}
+
+static void detach_locked(struct snapshot *snapshot) {
+        struct source *source = snapshot->source;
+
+        mutex_assert_held(&snapshot->store->lock);
+        if (!source)
+                return;
+        snapshot->source = NULL;
+        LIST_REMOVE(snapshot, link);
+        source_put_locked(snapshot->store, source);
+}
+
+struct snapshot *snapshot_find_locked(struct source *source, const struct version *version) {
+        struct snapshot *snapshot;
+
+        LIST_FOREACH (snapshot, &source->snapshots, link) {
+                if (version_equal(&snapshot->version, version)) {
+                        snapshot->refs++;
+                        return snapshot;
+                }
+        }
+        return NULL;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot) {
+        MUTEX_SCOPE(&snapshot->store->lock);
+
+        snapshot->refs++;
+        return snapshot;
+}
+
+struct snapshot *snapshot_unref(struct snapshot *snapshot) {
+        struct store *store;
+        bool last;
+
+        if (!snapshot)
+                return NULL;
+        store = snapshot->store;
+        mutex_lock(&store->lock);
+        last = --snapshot->refs == 0;
+        if (last)
+                detach_locked(snapshot);
+        else
+                pthread_cond_signal(&snapshot->moved);
+        if (snapshot->lingering)
+                snapshot->linger_until_ns = base_now_ns() + (uint64_t)store->config.linger_s * 1000000000;
+        mutex_unlock(&store->lock);
+        if (last) {
+                space_file_deinit(&snapshot->file);
+                pthread_cond_destroy(&snapshot->moved);
+                free(snapshot);
+        }
+        return NULL;
+}
+
+/* ---- for the reader ----------------------------------------------------------------------------- */
+
+int snapshot_fd(const struct snapshot *snapshot) {
+        return snapshot->file.fd;
+}
+
+uint64_t snapshot_size(const struct snapshot *snapshot) {
+        return (uint64_t)snapshot->version.attr.st_size;
+}
+
+bool snapshot_complete(const struct snapshot *snapshot) {
+        MUTEX_SCOPE(&snapshot->store->lock);
+
+        return snapshot->frontier == snapshot_size(snapshot);
+}
+
+int snapshot_await(struct snapshot *snapshot, uint64_t end, struct snapshot_wait *wait) {
+        MUTEX_SCOPE(&snapshot->store->lock);
+
+        if (end > snapshot_size(snapshot))
+                end = snapshot_size(snapshot);
+        if (end <= snapshot->frontier)
+                return 0;
+        if (snapshot->error < 0)
+                return -EIO;
+        wait->end = end;
+        wait->next = snapshot->waits;
+        snapshot->waits = wait;
+        snapshot->read = true;
+        pthread_cond_signal(&snapshot->moved);
+        return 1;
+}
+
+static void call_wait(struct work *work) {
+        struct snapshot_wait *wait = container_of(work, struct snapshot_wait, work);
+
+        wait->fn(wait);
+}
+
+/* Takes out the waits that end before frontier, or all with an error. */
+static struct snapshot_wait *take_waits_locked(struct snapshot *snapshot) {
+        struct snapshot_wait **at = &snapshot->waits, *taken = NULL;
+
+        mutex_assert_held(&snapshot->store->lock);
+        while (*at) {
+                struct snapshot_wait *wait = *at;
+
+                if (wait->end > snapshot->frontier && snapshot->error == 0) {
+                        at = &wait->next;
+                        continue;
+                }
+                wait->result = wait->end > snapshot->frontier ? -EIO : 0;
+                *at = wait->next;
+                wait->next = taken;
+                taken = wait;
+        }
+        return taken;
+}
+
+static void move(struct snapshot *snapshot, uint64_t frontier, int error) {
+        struct store *store = snapshot->store;
+        struct snapshot_wait *taken;
+
+        mutex_lock(&store->lock);
+        snapshot->frontier = frontier > snapshot->frontier ? frontier : snapshot->frontier;
+        snapshot->error = error;
+        if (error < 0)
+                detach_locked(snapshot);
+        taken = take_waits_locked(snapshot);
+        mutex_unlock(&store->lock);
+        while (taken) {
+                struct snapshot_wait *wait = taken;
+
+                taken = wait->next;
+                worker_submit(store->front, &wait->work, call_wait, 0);
+        }
+}
+
+/* ---- for the maker ------------------------------------------------------------------------------ */
+
+void snapshot_advance(struct snapshot *snapshot, uint64_t frontier) {
+        move(snapshot, frontier, 0);
+}
+
+void snapshot_finish(struct snapshot *snapshot, int r) {
+        move(snapshot, r < 0 ? 0 : snapshot_size(snapshot), r);
+}
+
+void snapshot_wait_for_reader(struct snapshot *snapshot, uint64_t deadline_ns) {
+        MUTEX_SCOPE(&snapshot->store->lock);
+
+        while (!snapshot->read && snapshot->refs > 1 && !snapshot->store->closing)
+                if (mutex_wait(&snapshot->store->lock, &snapshot->moved, deadline_ns) == -ETIMEDOUT)
+                        return;
+}
+
+bool snapshot_abandon(struct snapshot *snapshot) {
+        MUTEX_SCOPE(&snapshot->store->lock);
+
+        if (snapshot->refs > 1 && !snapshot->store->closing)
+                return false;
+        detach_locked(snapshot);
+        return true;
+}
+
+/* ---- for later readers -------------------------------------------------------------------------- */
+
+static void linger_over(struct work *work) {
+        struct snapshot *snapshot = container_of(work, struct snapshot, linger);
+        struct store *store = snapshot->store;
+        uint64_t now = base_now_ns(), delay = 0;
+
+        mutex_lock(&store->lock);
+        if (snapshot->refs > 1)
+                delay = (uint64_t)store->config.linger_s * 1000000000;
+        else if (snapshot->linger_until_ns > now)
+                delay = snapshot->linger_until_ns - now;
+        if (store->closing || !snapshot->source)
+                delay = 0;
+        if (delay == 0 && snapshot->lingering) {
+                snapshot->lingering = false;
+                LIST_REMOVE(snapshot, lingering_link);
+        }
+        mutex_unlock(&store->lock);
+        if (delay > 0)
+                worker_submit(store->front, work, linger_over, delay);
+        else
+                snapshot_unref(snapshot);
+}
+
+void snapshot_linger(struct snapshot *snapshot) {
+        struct store *store = snapshot->store;
+        uint64_t linger_ns = (uint64_t)store->config.linger_s * 1000000000;
+        bool stays;
+
+        mutex_lock(&store->lock);
+        stays = linger_ns > 0 && snapshot->source && !store->closing;
+        if (stays) {
+                snapshot->lingering = true;
+                snapshot->linger_until_ns = base_now_ns() + linger_ns;
+                LIST_INSERT_HEAD(&store->lingering, snapshot, lingering_link);
+        }
+        mutex_unlock(&store->lock);
+        if (stays)
+                worker_submit(store->front, &snapshot->linger, linger_over, linger_ns);
+        else
+                snapshot_unref(snapshot);
+}
+
+unsigned snapshot_purge_lingering(struct store *store, const struct source *source) {
+        struct snapshot *snapshot, *next;
+        unsigned n = 0;
+
+        mutex_lock(&store->lock);
+        for (snapshot = LIST_FIRST(&store->lingering); snapshot; snapshot = next) {
+                struct space_file file;
+
+                next = LIST_NEXT(snapshot, lingering_link);
+                if (snapshot->refs > 1 || (source && snapshot->source != source))
+                        continue;
+                /* Its timer has the last reference and will find nothing left but the struct. */
+                detach_locked(snapshot);
+                snapshot->lingering = false;
+                LIST_REMOVE(snapshot, lingering_link);
+                file = snapshot->file;
+                snapshot->file = (struct space_file)SPACE_FILE_NULL;
+                mutex_unlock(&store->lock);
+                space_file_deinit(&file);
+                n++;
+                mutex_lock(&store->lock);
+                next = LIST_FIRST(&store->lingering);
+        }
+        mutex_unlock(&store->lock);
+        return n;
+}

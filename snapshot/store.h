@@ -1,0 +1,152 @@
+/*
+ * The face of snapshot/: all that a file system needs to know of databases.
+ *
+ * A caller names a file of the source tree by a directory descriptor and a name in it, asks what it is, what
+ * lstat should say of it, and opens it, which yields a snapshot: an immutable nameless file and frozen
+ * attributes. Nothing here includes a FUSE or an SQLite header, and the only way back to the caller is the
+ * function it gave.
+ */
+#pragma once
+
+#include "snapshot/worker.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+struct snapshot;
+struct store;
+struct store_ticket;
+
+enum store_engine {
+        STORE_ENGINE_AUTO,    /* reflink where the file system can, else backup */
+        STORE_ENGINE_BACKUP,  /* sqlite3_backup */
+        STORE_ENGINE_REFLINK, /* the same as auto, but it is said when it cannot be had */
+};
+
+/* What to do about a commit that could be followed by another in the same second (T1). */
+enum store_racy {
+        STORE_RACY_SMUDGE, /* report an mtime in the second before, until the second is over */
+        STORE_RACY_WAIT,   /* opens wait for its end */
+        STORE_RACY_OFF,
+};
+
+struct store_config {
+        const char *snapshot_dir; /* where nameless files are made; NULL: $TMPDIR, else /var/tmp */
+        unsigned busy_timeout_ms; /* how long an open waits for a lock of the application */
+        uint64_t max_space;       /* bytes that all snapshots together may hold; 0: unbounded */
+        enum store_engine engine;
+        enum store_racy racy;
+        unsigned linger_s;  /* how long a snapshot is kept for the next reader after the last has left */
+        bool require_locks; /* refuse sources on file systems whose locks may not reach other hosts (-ENOLCK)
+                             */
+};
+
+/* One file of the source tree. Borrowed: a call copies what it keeps. */
+struct store_file {
+        int dirfd;        /* the directory that holds it: O_PATH or O_RDONLY */
+        const char *name; /* its name there, not a path */
+        const char *path; /* how to call it in the log */
+};
+
+enum store_kind {
+        STORE_ORDINARY,   /* pass it through */
+        STORE_DATABASE,   /* a database: store_attr(), store_open() */
+        STORE_SIDE_GONE,  /* a side file that is to be hidden: not listed, lookup says ENOENT */
+        STORE_SIDE_EMPTY, /* the same, but lookup answers with an empty read-only file (fact S6) */
+};
+
+/*
+ * Makes a store and its worker threads. 0 with *out set, or -errno: -EACCES, -EROFS, -ENOENT... when no
+ * nameless file can be made in snapshot_dir (logged).
+ */
+int store_new(struct store **out, const struct store_config *config);
+/* Cancels every waiting open (-ECANCELED), joins the workers and frees. Snapshots must have been given back.
+ * Returns NULL. */
+struct store *store_free(struct store *store);
+
+/*
+ * What is this file? st: its fstatat(AT_SYMLINK_NOFOLLOW), or NULL when it does not exist (only a side file's
+ * name can then be more than ordinary). Found by content, remembered by (dev, ino, mtime, ctime, size), so
+ * that an unchanged file is read once. Returns an enum store_kind or -errno when the file could not be read.
+ * Any thread, no lock held; may read from the source.
+ */
+int store_classify(struct store *store, const struct store_file *file, const struct stat *st);
+
+/* Whether name could be a side file's ("-wal", "-shm", "-journal" at its end): only those need a second look.
+ */
+bool store_name_is_side(const char *name);
+
+/*
+ * What lstat says of a database that is not open: rewrites *st, the raw fstatat of the main file, to the
+ * size, times, blocks and link count that an open would now give (P3, P4, S3, T4, T5). 0 or -errno; on an
+ * error *st is the raw one with nlink 1, fit to be shown. Any thread, no lock held.
+ */
+int store_attr(struct store *store, const struct store_file *file, struct stat *st);
+
+/*
+ * Tells the end of an open. Called exactly once for each successful store_open(), always from a worker
+ * thread, never from within store_open() or store_cancel(), with no lock held. result 0: snapshot is the
+ * caller's reference, attr what lstat and fstat show of it from now on until it is closed (P3); its bytes may
+ * still be on their way, see snapshot_await(). Otherwise a negative errno and NULL: -EBUSY   locked by the
+ * application past busy_timeout, or nothing can prove a copy consistent -EIO     corrupt or unreadable
+ *   -ENOSPC  the snapshot does not fit
+ *   -EACCES  not permitted
+ *   -ENOLCK  require_locks
+ *   -EINTR   store_cancel()
+ *   -ESTALE  no longer a database, or another file: look it up again
+ *   -ECANCELED the store is being freed
+ */
+typedef void (*store_opened_fn)(void *userdata, int result, struct snapshot *snapshot,
+                                const struct stat *attr);
+
+/*
+ * Opens a database: fn will get a snapshot that holds every transaction whose COMMIT returned before this
+ * call and none whose COMMIT began after fn was called (P1). Never waits. Returns 0 with *ticket set, to be
+ * given back by store_ticket_unref() at any time (before or after fn is called), or -errno, and then fn is
+ * not called.
+ */
+int store_open(struct store *store, const struct store_file *file, store_opened_fn fn, void *userdata,
+               struct store_ticket **ticket);
+/* Nobody wants that open any more: fn is soon called with -EINTR unless it has been called. Never waits. */
+void store_cancel(struct store_ticket *ticket);
+struct store_ticket *store_ticket_unref(struct store_ticket *ticket);
+
+/*
+ * One fact about a database, by the name it has behind "user.litesnapfs.": "taken" (when its state was the
+ * current one, UTC), "engine", "pages", "page_size", "journal_mode", "source_state" (differs between any two
+ * states). Of a snapshot, or of what an open would now give (st: as for store_attr()). The length of the
+ * text, which has no NUL; -ENODATA for other names, -ERANGE when size is too small (0: only the length is
+ * asked for); -errno.
+ */
+int snapshot_fact(const struct snapshot *snapshot, const char *name, char *text, size_t size);
+int store_fact(struct store *store, const struct store_file *file, const struct stat *st, const char *name,
+               char *text, size_t size);
+
+/* The nameless file, for pread and splice of bytes that are there. Borrowed: good while the reference is
+ * held. */
+int snapshot_fd(const struct snapshot *snapshot);
+/* The size in bytes that it has when it is complete. */
+uint64_t snapshot_size(const struct snapshot *snapshot);
+/* Whether all its bytes are there. */
+bool snapshot_complete(const struct snapshot *snapshot);
+
+/* A read that waits for bytes. The caller's, who does not touch it until fn is called. */
+struct snapshot_wait {
+        struct work work;
+        struct snapshot_wait *next;
+        uint64_t end;
+        int result;
+        void (*fn)(struct snapshot_wait *wait); /* result: 0 or -EIO */
+};
+
+/*
+ * Are the bytes up to end there? 0: yes, or as far as the file goes. 1: not yet, and wait->fn will be called
+ * once, from a worker thread, with no lock held. -EIO: copying has failed. The caller keeps its reference
+ * meanwhile. Never waits.
+ */
+int snapshot_await(struct snapshot *snapshot, uint64_t end, struct snapshot_wait *wait);
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+struct snapshot *snapshot_unref(struct snapshot *snapshot);

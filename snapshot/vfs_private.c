@@ -1,0 +1,261 @@
+/*
+ * A SQLite VFS over nameless files.
+ *
+ * Invariants: a file's bytes are those on disk below gather_at, those gathered from there on; every read,
+ * size change and the end see the gathered ones written first. The VFS and its connection belong to one
+ * thread at a time.
+ */
+#include "snapshot/vfs_private.h"
+
+#include "snapshot/format.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { GATHER_SIZE = 1 << 20 };
+
+struct private_handle {
+        sqlite3_file base;
+        struct vfs_private *vfs;
+        struct private_file *file;
+};
+
+static int failed(struct vfs_private *vfs, int r, int code) {
+        if (vfs->error == 0)
+                vfs->error = r;
+        return r == -ENOSPC || r == -EDQUOT ? SQLITE_FULL : code;
+}
+
+/* Moves the frontier over bytes now written. SQLite leaves out the page at PENDING_BYTE, which holds its
+ * locks. */
+static void advance(struct vfs_private *vfs, uint64_t from, uint64_t to) {
+        bool gap = vfs->frontier == FORMAT_LOCK_BYTE && from == vfs->frontier + vfs->page_size;
+
+        if (!vfs->on_frontier || to <= vfs->frontier || (from > vfs->frontier && !gap))
+                return;
+        vfs->frontier = to;
+        vfs->on_frontier(vfs->userdata, to);
+}
+
+static int flush(struct vfs_private *vfs, struct private_file *file) {
+        uint64_t end = file->gather_at + file->gathered;
+        int r;
+
+        if (file->gathered == 0)
+                return 0;
+        r = base_pwrite(file->file.fd, file->gather, file->gathered, file->gather_at);
+        file->gathered = 0;
+        if (r == 0 && file == &vfs->files[VFS_ROLE_MAIN])
+                advance(vfs, file->gather_at, end);
+        return r;
+}
+
+/* ---- file methods ------------------------------------------------------------------------------- */
+
+static int file_close(sqlite3_file *base) {
+        struct private_handle *handle = (struct private_handle *)base;
+        int r = flush(handle->vfs, handle->file);
+
+        return r < 0 ? failed(handle->vfs, r, SQLITE_IOERR_CLOSE) : SQLITE_OK;
+}
+
+static int file_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64 offset) {
+        struct private_handle *handle = (struct private_handle *)base;
+        int r = flush(handle->vfs, handle->file);
+
+        if (r < 0)
+                return failed(handle->vfs, r, SQLITE_IOERR_WRITE);
+        return vfs_read(handle->file->file.fd, buffer, amount, offset);
+}
+
+static int file_write(sqlite3_file *base, const void *buffer, int amount, sqlite3_int64 offset) {
+        struct private_handle *handle = (struct private_handle *)base;
+        struct private_file *file = handle->file;
+        uint64_t start = (uint64_t)offset, end = start + (uint64_t)amount;
+        int r;
+
+        /* A lent file has its size; and no page of SQLite's is as large as what is gathered. */
+        if ((file->lent && end > file->file.reserved) || amount > GATHER_SIZE)
+                return failed(handle->vfs, -EIO, SQLITE_IOERR_WRITE);
+        if (end > file->file.reserved) {
+                r = space_file_reserve(&file->file, end);
+                if (r < 0)
+                        return failed(handle->vfs, r, SQLITE_IOERR_WRITE);
+        }
+        if (!file->gather)
+                file->gather = malloc(GATHER_SIZE);
+        if (!file->gather)
+                return SQLITE_IOERR_NOMEM;
+        if (file->gathered > 0 &&
+            (start != file->gather_at + file->gathered || file->gathered + (size_t)amount > GATHER_SIZE)) {
+                r = flush(handle->vfs, file);
+                if (r < 0)
+                        return failed(handle->vfs, r, SQLITE_IOERR_WRITE);
+        }
+        if (file->gathered == 0)
+                file->gather_at = start;
+        memcpy(file->gather + file->gathered, buffer, (size_t)amount);
+        if (start == 0 && handle->vfs->header && file == &handle->vfs->files[VFS_ROLE_MAIN])
+                format_header_restore(file->gather + file->gathered, handle->vfs->header);
+        file->gathered += (size_t)amount;
+        if (end > file->size)
+                file->size = end;
+        return SQLITE_OK;
+}
+
+static int file_truncate(sqlite3_file *base, sqlite3_int64 size) {
+        struct private_handle *handle = (struct private_handle *)base;
+        int r = flush(handle->vfs, handle->file);
+
+        if (r == 0 && ftruncate(handle->file->file.fd, (off_t)size) < 0)
+                r = -errno;
+        if (r < 0)
+                return failed(handle->vfs, r, SQLITE_IOERR_TRUNCATE);
+        handle->file->size = (uint64_t)size;
+        return SQLITE_OK;
+}
+
+static int file_sync(sqlite3_file *base, int flags) {
+        return SQLITE_OK;
+}
+
+static int file_size(sqlite3_file *base, sqlite3_int64 *size) {
+        *size = (sqlite3_int64)((struct private_handle *)base)->file->size;
+        return SQLITE_OK;
+}
+
+static int file_lock(sqlite3_file *base, int level) {
+        return SQLITE_OK;
+}
+
+static int file_check_reserved_lock(sqlite3_file *base, int *held) {
+        *held = 0;
+        return SQLITE_OK;
+}
+
+static int file_control(sqlite3_file *base, int op, void *arg) {
+        return SQLITE_NOTFOUND;
+}
+
+static int file_sector_size(sqlite3_file *base) {
+        return 4096;
+}
+
+static int file_device_characteristics(sqlite3_file *base) {
+        return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+}
+
+static const sqlite3_io_methods methods = {
+        .iVersion = 1,
+        .xClose = file_close,
+        .xRead = file_read,
+        .xWrite = file_write,
+        .xTruncate = file_truncate,
+        .xSync = file_sync,
+        .xFileSize = file_size,
+        .xLock = file_lock,
+        .xUnlock = file_lock,
+        .xCheckReservedLock = file_check_reserved_lock,
+        .xFileControl = file_control,
+        .xSectorSize = file_sector_size,
+        .xDeviceCharacteristics = file_device_characteristics,
+};
+
+/* ---- VFS methods -------------------------------------------------------------------------------- */
+
+static void private_file_deinit(struct private_file *file) {
+        if (!file->lent)
+                space_file_deinit(&file->file);
+        free(file->gather);
+        *file = (struct private_file){ .file = SPACE_FILE_NULL };
+}
+
+static int private_open(sqlite3_vfs *base, const char *name, sqlite3_file *out, int flags, int *out_flags) {
+        struct vfs_private *vfs = container_of(base, struct vfs_private, vfs.base);
+        struct private_handle *handle = (struct private_handle *)out;
+        enum vfs_role role = vfs_role(name);
+        int r;
+
+        handle->base.pMethods = NULL;
+        if (role == VFS_ROLE_OTHER)
+                return SQLITE_CANTOPEN;
+        if (vfs->files[role].file.fd < 0) {
+                if (!(flags & SQLITE_OPEN_CREATE))
+                        return SQLITE_CANTOPEN;
+                r = vfs_private_add(vfs, role, 0);
+                if (r < 0)
+                        return failed(vfs, r, SQLITE_CANTOPEN);
+        }
+        handle->vfs = vfs;
+        handle->file = &vfs->files[role];
+        handle->base.pMethods = &methods;
+        if (out_flags)
+                *out_flags = flags;
+        return SQLITE_OK;
+}
+
+/* SQLite deletes a side file after it has closed it, or while the one connection there is has it open. */
+static int private_delete(sqlite3_vfs *base, const char *name, int sync) {
+        struct vfs_private *vfs = container_of(base, struct vfs_private, vfs.base);
+        enum vfs_role role = vfs_role(name);
+
+        if (role != VFS_ROLE_WAL && role != VFS_ROLE_JOURNAL)
+                return SQLITE_IOERR_DELETE;
+        private_file_deinit(&vfs->files[role]);
+        return SQLITE_OK;
+}
+
+static int private_access(sqlite3_vfs *base, const char *name, int flags, int *result) {
+        struct vfs_private *vfs = container_of(base, struct vfs_private, vfs.base);
+        enum vfs_role role = vfs_role(name);
+
+        *result = role != VFS_ROLE_OTHER && vfs->files[role].file.fd >= 0;
+        return SQLITE_OK;
+}
+
+int vfs_private_init(struct vfs_private *vfs, struct space *space) {
+        *vfs = (struct vfs_private){
+                .vfs.base = { .szOsFile = sizeof(struct private_handle),
+                              .xOpen = private_open,
+                              .xDelete = private_delete,
+                              .xAccess = private_access },
+                .space = space,
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(vfs->files); i++)
+                vfs->files[i] = (struct private_file){ .file = SPACE_FILE_NULL };
+        return base_sqlite_error(vfs_register(&vfs->vfs));
+}
+
+void vfs_private_deinit(struct vfs_private *vfs) {
+        vfs_unregister(&vfs->vfs);
+        for (size_t i = 0; i < ARRAY_SIZE(vfs->files); i++)
+                private_file_deinit(&vfs->files[i]);
+}
+
+int vfs_private_add(struct vfs_private *vfs, enum vfs_role role, uint64_t size) {
+        return space_file_init(&vfs->files[role].file, vfs->space, size);
+}
+
+void vfs_private_lend(struct vfs_private *vfs, const struct space_file *file, const uint8_t *header,
+                      uint32_t page_size, void (*on_frontier)(void *userdata, uint64_t frontier),
+                      void *userdata) {
+        vfs->files[VFS_ROLE_MAIN].file = *file;
+        vfs->files[VFS_ROLE_MAIN].lent = true;
+        vfs->header = header;
+        vfs->page_size = page_size;
+        vfs->frontier = page_size;
+        vfs->on_frontier = on_frontier;
+        vfs->userdata = userdata;
+}
+
+int vfs_private_take(struct vfs_private *vfs, struct space_file *file, uint64_t *size) {
+        struct private_file *main = &vfs->files[VFS_ROLE_MAIN];
+        int r = flush(vfs, main);
+
+        if (r < 0)
+                return r;
+        *file = main->file;
+        *size = main->size;
+        main->file = (struct space_file)SPACE_FILE_NULL;
+        return 0;
+}

@@ -1,0 +1,84 @@
+/*
+ * A SQLite VFS over one source: the only way a SQLite connection of ours ever reaches the source tree. It can
+ * read and take read locks (lock.h), and nothing else: there is no code in it to write, create, delete, chown
+ * or truncate (P6).
+ *
+ * The -shm is read, never mapped: SQLite gets copies of the WAL-index regions, which are read anew whenever
+ * it gets a read lock, and are frozen once a read transaction is pinned. So an application (or anyone) that
+ * truncates an -shm cannot kill us with SIGBUS, and the frozen copy says exactly which version is pinned.
+ */
+#pragma once
+
+#include "snapshot/format.h"
+#include "snapshot/vfs.h"
+
+#include <stdbool.h>
+
+struct vfs_source {
+        struct vfs vfs;
+        int dirfd;        /* borrowed */
+        const char *name; /* of the main file in dirfd; borrowed */
+        int main_fd;      /* borrowed */
+        int wal_fd;       /* -1 until SQLite opens it */
+        int shm_fd;       /* -1 until SQLite maps it */
+        int read_lock;    /* the WAL read lock held, 0 to 4; -1 none */
+        bool shared;      /* SHARED is held on main_fd */
+        bool frozen;
+        uint8_t **regions;
+        int n_regions;
+        int error; /* the first -errno behind a SQLite error, 0 if none */
+};
+
+/* Registers it. dirfd, name and main_fd must outlive it. 0 or -errno. */
+int vfs_source_init(struct vfs_source *vfs, int dirfd, const char *name, int main_fd);
+/* After its connection is closed. */
+void vfs_source_deinit(struct vfs_source *vfs);
+
+/*
+ * Takes SHARED before SQLite asks for it, trying for up to patience_ns, and holds it until the connection is
+ * closed or unlocks. 0, -EBUSY, -errno. Sleeps.
+ */
+int vfs_source_share(struct vfs_source *vfs, uint64_t patience_ns);
+
+/* Makes regions[] reach up to region. A SQLite code. For vfs_source_pinned.c. */
+int vfs_source_load(struct vfs_source *vfs, int region);
+
+/* To be called when a read transaction is open: from now on the WAL-index is what that transaction sees. */
+void vfs_source_freeze(struct vfs_source *vfs);
+
+/*
+ * ---- what is pinned: vfs_source_pinned.c ----
+ *
+ * The pinned version's WAL-index header, if the transaction reads through a WAL: 1 with *index and the raw 48
+ * bytes, 0 if not in WAL mode, -EAGAIN if the header does not hold (never seen after a successful pin).
+ */
+int vfs_source_index(const struct vfs_source *vfs, struct format_index *index,
+                     uint8_t raw[FORMAT_INDEX_HEADER_SIZE]);
+
+/*
+ * Reads the first size bytes of page 1 of the pinned version, out of the WAL where that has it. size: at
+ * least FORMAT_HEADER_SIZE, at most a page. 0 or -errno.
+ */
+int vfs_source_first_page(struct vfs_source *vfs, uint8_t *bytes, size_t size);
+
+/* A page of the pinned version that is in the WAL. */
+struct vfs_source_page {
+        uint32_t page;  /* number, from 1 */
+        uint32_t frame; /* the last one that holds it, from 1 */
+};
+
+/*
+ * All pages of the pinned version that the WAL has, in the order of their numbers; none when the main file
+ * has them all. 0 with *pages to be freed, or -errno.
+ */
+int vfs_source_wal_pages(struct vfs_source *vfs, struct vfs_source_page **pages, size_t *n);
+
+/* Where the bytes of that frame's page begin in the WAL. */
+static inline uint64_t vfs_source_frame_offset(uint32_t frame, uint32_t page_size) {
+        return FORMAT_WAL_HEADER_SIZE + FORMAT_WAL_FRAME_HEADER_SIZE +
+               (uint64_t)(frame - 1) * (FORMAT_WAL_FRAME_HEADER_SIZE + page_size);
+}
+
+/* Makes the name of a side file: suffix with its dash. 0 or -ENAMETOOLONG. out: 256 bytes (NAME_MAX and a
+ * NUL). */
+int vfs_source_side_name(char *out, const char *name, const char *suffix);
