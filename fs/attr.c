@@ -1,0 +1,336 @@
+/*
+ * What a name is and what lstat says of it.
+ *
+ * Invariants: the name of a database or a companion file is valid for no time at all, and once an OPEN has
+ * come for a database's node a LOOKUP answers with a fresh one, so that no open finds what was bound before
+ * it began (fact F1, promise P1); everything else has one node and is believed for a second. What the kernel
+ * holds is checked against (dev, ino, type) before anything is said about it.
+ */
+#include "fs/attr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#include "fs/database.h"
+#include "fs/dirtime.h"
+#include "fs/file.h"
+
+/* For the GETATTR that would follow each LOOKUP of an lstat. An OPEN ends it (clear_kernel_cache()). */
+#define UNOPENED_TIMEOUT 0.1
+
+int attr_classify(struct fs *fs, struct node *parent, int dirfd, const char *name, const struct stat *st) {
+        char buffer[FS_PATH_MAX];
+        struct store_file file = { .dirfd = dirfd, .name = name };
+
+        file.path = node_path(&fs->nodes, fs->source, parent, name, buffer, sizeof(buffer));
+        mutex_assert_none_held();
+        return store_classify(fs->store, &file, st);
+}
+
+/* The times, size and so on of a database that is not open; *st comes and stays raw where that fails. */
+static void look_at_database(struct fs *fs, struct node *parent, int dirfd, const char *name,
+                             struct stat *st) {
+        char buffer[FS_PATH_MAX];
+        struct store_file file = { .dirfd = dirfd, .name = name };
+
+        file.path = node_path(&fs->nodes, fs->source, parent, name, buffer, sizeof(buffer));
+        mutex_assert_none_held();
+        store_attr(fs->store, &file, st);
+}
+
+/*
+ * The empty file that stands in for a -wal or -shm (fact S6): owner, permissions to read and times are those
+ * of the database beside it, so that whoever may read the one may read the other, and it never looks changed
+ * by itself.
+ */
+static int look_at_side(struct fs *fs, int dirfd, const char *name, struct stat *st) {
+        const char *suffix = strrchr(name, '-');
+        char main_name[NODE_NAME_MAX + 1];
+
+        if (!suffix)
+                return -ENOENT;
+        memcpy(main_name, name, (size_t)(suffix - name));
+        main_name[suffix - name] = '\0';
+        if (fstatat(dirfd, main_name, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+                return -errno;
+        st->st_mode = S_IFREG | (st->st_mode & 0444);
+        st->st_nlink = 1;
+        st->st_size = 0;
+        st->st_blocks = 0;
+        st->st_ino =
+                inode_companion(inode_number(&fs->inodes, st->st_dev, st->st_ino), (unsigned char)suffix[1]);
+        return 0;
+}
+
+/* The name is a mount point: its inode numbers are those of another file system. */
+static int enter_system(struct fs *fs, struct node *parent, int dirfd, const char *name, dev_t dev) {
+        char buffer[FS_PATH_MAX];
+        const char *place = node_path(&fs->nodes, "", parent, name, buffer, sizeof(buffer));
+
+        return inode_enter(&fs->inodes, dirfd, name, place, dev);
+}
+
+int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
+        bool side = store_name_is_side(name), exists;
+        int kind, r;
+
+        mutex_assert_none_held();
+        exists = fstatat(dirfd, name, &found->st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
+        if (!exists && (errno != ENOENT || !side))
+                return -errno;
+        found->kind = NODE_SHARED;
+        found->unknown = false;
+        if (exists && found->st.st_dev != parent->dev) {
+                r = enter_system(fs, parent, dirfd, name, found->st.st_dev);
+                if (r < 0)
+                        return r;
+        }
+        if (exists && !S_ISREG(found->st.st_mode))
+                return 0;
+        kind = attr_classify(fs, parent, dirfd, name, exists ? &found->st : NULL);
+        switch (kind) {
+        case STORE_ORDINARY:
+                return exists ? 0 : -ENOENT;
+        case STORE_SIDE_GONE:
+                return -ENOENT;
+        case STORE_SIDE_EMPTY:
+                found->kind = NODE_SIDE;
+                return look_at_side(fs, dirfd, name, &found->st);
+        case STORE_DATABASE:
+                if (!exists)
+                        return -ENOENT;
+                found->kind = NODE_DATABASE;
+                return 0;
+        default:
+                if (!exists || kind == -ENOENT)
+                        return -ENOENT;
+                found->kind = NODE_DATABASE;
+                found->unknown = true;
+                return 0;
+        }
+}
+
+int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
+        int r = attr_glance(fs, parent, dirfd, name, found);
+
+        if (r == 0 && found->kind == NODE_DATABASE && !found->unknown)
+                look_at_database(fs, parent, dirfd, name, &found->st);
+        return r;
+}
+
+/* What is about to be told of a directory. */
+static void show_directory(struct fs *fs, struct node *node, struct stat *st) {
+        /* find(1) counts on it. */
+        if (fs_is_foreign(fs, node))
+                st->st_nlink = 2;
+        dirtime_show(&fs->nodes, node, st);
+}
+
+int attr_enter(struct fs *fs, struct node *parent, const char *name, const struct attr_found *found,
+               struct fuse_entry_param *entry) {
+        struct node *node = NULL;
+        int r;
+
+        *entry = (struct fuse_entry_param){ .attr = found->st };
+        if (found->kind == NODE_SHARED) {
+                entry->attr_timeout = FS_TIMEOUT;
+                entry->entry_timeout = FS_TIMEOUT;
+                r = node_lookup(&fs->nodes, parent, name, &found->st, &node);
+        } else {
+                if (found->kind == NODE_DATABASE) {
+                        entry->attr_timeout = UNOPENED_TIMEOUT;
+                        node = node_lookup_unopened(&fs->nodes, parent, name, &found->st);
+                }
+                r = node ? 0 : node_fresh(&fs->nodes, parent, name, &found->st, found->kind, &node);
+        }
+        if (r < 0)
+                return r;
+        if (S_ISDIR(entry->attr.st_mode))
+                show_directory(fs, node, &entry->attr);
+        if (found->kind != NODE_SIDE)
+                entry->attr.st_ino = inode_number(&fs->inodes, found->st.st_dev, found->st.st_ino);
+        entry->ino = fs_ino(fs, node);
+        return 0;
+}
+
+void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
+        struct fs *fs = fs_of(req);
+        struct node *parent = fs_node(fs, parent_ino);
+        struct fuse_entry_param entry;
+        struct attr_found found;
+        struct dirfd *dir;
+        int r;
+
+        r = fs_is_foreign(fs, parent) ? -ENOENT : dirfd_get(&fs->dirs, parent, &dir);
+        if (r < 0) {
+                fs_reply(req, r);
+                return;
+        }
+        r = attr_look(fs, parent, dir->fd, name, &found);
+        dirfd_unref(&fs->dirs, dir);
+        if (r == 0)
+                r = attr_enter(fs, parent, name, &found, &entry);
+        if (r < 0) {
+                fs_reply(req, r);
+                return;
+        }
+        mutex_assert_none_held();
+        if (fuse_reply_entry(req, &entry) == -ENOENT)
+                node_forget(&fs->nodes, fs_node(fs, entry.ino), 1);
+}
+
+void attr_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup) {
+        struct fs *fs = fs_of(req);
+
+        if (ino != FUSE_ROOT_ID)
+                node_forget(&fs->nodes, fs_node(fs, ino), nlookup);
+        fuse_reply_none(req);
+}
+
+void attr_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets) {
+        struct fs *fs = fs_of(req);
+
+        for (size_t i = 0; i < count; i++)
+                if (forgets[i].ino != FUSE_ROOT_ID)
+                        node_forget(&fs->nodes, fs_node(fs, forgets[i].ino), forgets[i].nlookup);
+        fuse_reply_none(req);
+}
+
+/* lstat of what a shared node stands for, wherever it can still be reached. */
+static int stat_shared(struct fs *fs, struct node *node, struct stat *st) {
+        struct fs_at at;
+        int r;
+
+        if (node_type(node) == S_IFDIR) {
+                struct dirfd *dirfd = dirfd_peek(&fs->dirs, node);
+
+                if (dirfd) {
+                        r = fstat(dirfd->fd, st) < 0 ? -errno : 0;
+                        dirfd_unref(&fs->dirs, dirfd);
+                        return r;
+                }
+        } else if (node_type(node) == S_IFREG) {
+                struct handle *handle = handle_of_node(fs, node);
+
+                /* An open file stays itself when its name is gone. */
+                if (handle) {
+                        r = fstat(handle->fd, st) < 0 ? -errno : 0;
+                        handle_unref(fs, handle);
+                        return r;
+                }
+        }
+        r = fs_at_init(fs, node, &at);
+        if (r < 0)
+                return r;
+        mutex_assert_none_held();
+        if (fstatat(at.dir->fd, at.place.name, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+                r = fs_gone(-errno);
+        else
+                r = fs_same_file(node, st);
+        fs_at_deinit(fs, &at);
+        return r;
+}
+
+/* lstat of a database node that shows what its name now stands for, or of a companion file. */
+static int stat_by_name(struct fs *fs, struct node *node, struct stat *st) {
+        struct attr_found found;
+        struct fs_at at;
+        int r;
+
+        r = fs_at_init(fs, node, &at);
+        if (r < 0)
+                return r;
+        r = attr_look(fs, at.place.parent, at.dir->fd, at.place.name, &found);
+        fs_at_deinit(fs, &at);
+        if (r < 0)
+                return fs_gone(r);
+        if (!S_ISREG(found.st.st_mode) || (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
+                return -ESTALE;
+        *st = found.st;
+        return 0;
+}
+
+void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
+        struct fs *fs = fs_of(req);
+        struct node *node = fs_node(fs, ino);
+        double timeout = 0;
+        struct stat st;
+        int r;
+
+        if (node->kind == NODE_SHARED) {
+                timeout = FS_TIMEOUT;
+                r = stat_shared(fs, node, &st);
+                if (r == 0 && S_ISDIR(st.st_mode))
+                        show_directory(fs, node, &st);
+        } else if (node->kind == NODE_DATABASE) {
+                r = database_stat(fs, node, &st, &timeout);
+                if (r == -ENODATA)
+                        r = stat_by_name(fs, node, &st);
+        } else {
+                r = stat_by_name(fs, node, &st);
+        }
+        if (r < 0) {
+                fs_reply(req, r);
+                return;
+        }
+        if (node->kind != NODE_SIDE)
+                st.st_ino = inode_number(&fs->inodes, st.st_dev, st.st_ino);
+        mutex_assert_none_held();
+        fuse_reply_attr(req, &st, timeout);
+}
+
+void attr_readlink(fuse_req_t req, fuse_ino_t ino) {
+        struct fs *fs = fs_of(req);
+        char target[PATH_MAX + 1];
+        struct stat st;
+        ssize_t n;
+        int fd;
+
+        fd = fs_open_path(fs, fs_node(fs, ino), &st);
+        if (fd < 0) {
+                fs_reply(req, fd);
+                return;
+        }
+        n = readlinkat(fd, "", target, sizeof(target) - 1);
+        if (n < 0) {
+                n = -errno;
+                close(fd);
+                fs_reply(req, (int)n);
+                return;
+        }
+        close(fd);
+        target[n] = '\0';
+        mutex_assert_none_held();
+        fuse_reply_readlink(req, target);
+}
+
+void attr_statfs(fuse_req_t req, fuse_ino_t ino) {
+        struct fs *fs = fs_of(req);
+        struct node *node = fs_node(fs, ino);
+        struct statvfs statvfs;
+        struct dirfd *dirfd;
+        struct fs_at at;
+        int r;
+
+        if (node_type(node) == S_IFDIR && !fs_is_foreign(fs, node)) {
+                r = dirfd_get(&fs->dirs, node, &dirfd);
+                if (r == 0) {
+                        r = fstatvfs(dirfd->fd, &statvfs) < 0 ? -errno : 0;
+                        dirfd_unref(&fs->dirs, dirfd);
+                }
+        } else {
+                r = fs_at_init(fs, node, &at);
+                if (r == 0) {
+                        r = fstatvfs(at.dir->fd, &statvfs) < 0 ? -errno : 0;
+                        fs_at_deinit(fs, &at);
+                }
+        }
+        if (r < 0) {
+                fs_reply(req, r);
+                return;
+        }
+        mutex_assert_none_held();
+        fuse_reply_statfs(req, &statvfs);
+}

@@ -1,0 +1,308 @@
+/*
+ * The command line: our own options are taken out, the rest of -o goes to libfuse, which refuses what it does
+ * not know. A value is taken as a whole or refused; nothing is guessed.
+ */
+#include "fs/options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "snapshot/base.h"
+
+#define BUSY_TIMEOUT_DEFAULT_MS 5000
+#define LINGER_DEFAULT_S        10
+#define LINGER_MAX_S            86400
+
+enum {
+        KEY_SNAPSHOT_DIR,
+        KEY_BUSY_TIMEOUT,
+        KEY_MAX_SPACE,
+        KEY_ENGINE,
+        KEY_RACY,
+        KEY_LINGER,
+        KEY_REQUIRE_LOCKS,
+        KEY_PASSTHROUGH,
+        KEY_ONE_FILE_SYSTEM,
+        KEY_FOREGROUND,
+        KEY_DEBUG,
+        KEY_HELP,
+        KEY_VERSION,
+        KEY_ALLOW_ROOT,
+};
+
+static const struct fuse_opt specs[] = {
+        FUSE_OPT_KEY("snapshot_dir=", KEY_SNAPSHOT_DIR),
+        FUSE_OPT_KEY("busy_timeout=", KEY_BUSY_TIMEOUT),
+        FUSE_OPT_KEY("max_space=", KEY_MAX_SPACE),
+        FUSE_OPT_KEY("engine=", KEY_ENGINE),
+        FUSE_OPT_KEY("racy=", KEY_RACY),
+        FUSE_OPT_KEY("linger=", KEY_LINGER),
+        FUSE_OPT_KEY("require_locks", KEY_REQUIRE_LOCKS),
+        FUSE_OPT_KEY("passthrough=", KEY_PASSTHROUGH),
+        FUSE_OPT_KEY("one_file_system", KEY_ONE_FILE_SYSTEM),
+        FUSE_OPT_KEY("-f", KEY_FOREGROUND),
+        FUSE_OPT_KEY("-d", KEY_DEBUG),
+        FUSE_OPT_KEY("-h", KEY_HELP),
+        FUSE_OPT_KEY("--help", KEY_HELP),
+        FUSE_OPT_KEY("-V", KEY_VERSION),
+        FUSE_OPT_KEY("--version", KEY_VERSION),
+        FUSE_OPT_KEY("allow_root", KEY_ALLOW_ROOT),
+        FUSE_OPT_END,
+};
+
+/* Digits only, and no more than max. 0 or -EINVAL. */
+static int parse_number(const char *text, size_t length, uint64_t max, uint64_t *out) {
+        uint64_t value = 0;
+
+        if (length == 0)
+                return -EINVAL;
+        for (size_t i = 0; i < length; i++) {
+                unsigned digit = (unsigned char)text[i] - '0';
+
+                if (digit > 9 || value > (max - digit) / 10)
+                        return -EINVAL;
+                value = 10 * value + digit;
+        }
+        *out = value;
+        return 0;
+}
+
+/* A number of bytes, with K, M, G or T for powers of 1024. */
+static int parse_size(const char *text, uint64_t *out) {
+        static const char units[] = "KMGT";
+        size_t length = strlen(text);
+        const char *unit = length > 0 ? strchr(units, text[length - 1]) : NULL;
+        unsigned shift = 0;
+        int r;
+
+        if (unit) {
+                shift = 10 * (unsigned)(unit - units + 1);
+                length--;
+        }
+        r = parse_number(text, length, INT64_MAX >> shift, out);
+        *out <<= shift;
+        return r;
+}
+
+static int complain(const char *what, const char *value) {
+        fprintf(stderr, "litesnapfs: %s: '%s'\n", what, value);
+        return -1;
+}
+
+static int set_string(char **out, const char *value) {
+        free(*out);
+        *out = strdup(value);
+        return *out ? 0 : complain("out of memory", value);
+}
+
+static int on_positional(struct options *options, const char *arg) {
+        if (!options->source)
+                return set_string(&options->source, arg);
+        if (!options->mountpoint)
+                return set_string(&options->mountpoint, arg);
+        return complain("one argument too many (see litesnapfs -h)", arg);
+}
+
+static int on_snapshot_dir(struct options *options, const char *value) {
+        if (*value == '\0')
+                return complain("snapshot_dir needs a directory", value);
+        return set_string(&options->snapshot_dir, value);
+}
+
+static int on_busy_timeout(struct options *options, const char *value) {
+        uint64_t number;
+
+        if (parse_number(value, strlen(value), INT_MAX, &number) < 0)
+                return complain("busy_timeout is a number of milliseconds", value);
+        options->store.busy_timeout_ms = (unsigned)number;
+        return 0;
+}
+
+static int on_max_space(struct options *options, const char *value) {
+        if (parse_size(value, &options->store.max_space) < 0 || options->store.max_space == 0)
+                return complain("max_space is a number of bytes above 0, or one with K, M, G or T", value);
+        return 0;
+}
+
+static int on_linger(struct options *options, const char *value) {
+        uint64_t number;
+
+        if (parse_number(value, strlen(value), LINGER_MAX_S, &number) < 0)
+                return complain("linger is a number of seconds, at most a day", value);
+        options->store.linger_s = (unsigned)number;
+        return 0;
+}
+
+/* The index of value among the words, or -1. */
+static int find_word(const char *value, const char *const *words, size_t count) {
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(value, words[i]) == 0)
+                        return (int)i;
+        return -1;
+}
+
+static int on_engine(struct options *options, const char *value) {
+        static const char *const words[] = {
+                [STORE_ENGINE_AUTO] = "auto",
+                [STORE_ENGINE_BACKUP] = "backup",
+                [STORE_ENGINE_REFLINK] = "reflink",
+        };
+        int i = find_word(value, words, ARRAY_SIZE(words));
+
+        if (i < 0)
+                return complain("engine is auto, backup or reflink", value);
+        options->store.engine = (enum store_engine)i;
+        return 0;
+}
+
+static int on_racy(struct options *options, const char *value) {
+        static const char *const words[] = {
+                [STORE_RACY_SMUDGE] = "smudge",
+                [STORE_RACY_WAIT] = "wait",
+                [STORE_RACY_OFF] = "off",
+        };
+        int i = find_word(value, words, ARRAY_SIZE(words));
+
+        if (i < 0)
+                return complain("racy is smudge, wait or off", value);
+        options->store.racy = (enum store_racy)i;
+        return 0;
+}
+
+static int on_passthrough(struct options *options, const char *value) {
+        static const char *const words[] = { "off", "auto" };
+        int i = find_word(value, words, ARRAY_SIZE(words));
+
+        if (i < 0)
+                return complain("passthrough is auto or off", value);
+        options->passthrough = i == 1;
+        return 0;
+}
+
+/* libfuse's callback: 0 takes the argument, 1 leaves it to libfuse, -1 is an error. */
+static int on_option(void *userdata, const char *arg, int key, struct fuse_args *args) {
+        struct options *options = userdata;
+        const char *value = strchr(arg, '=');
+
+        value = value ? value + 1 : "";
+        switch (key) {
+        case FUSE_OPT_KEY_NONOPT:
+                return on_positional(options, arg);
+        case KEY_SNAPSHOT_DIR:
+                return on_snapshot_dir(options, value);
+        case KEY_BUSY_TIMEOUT:
+                return on_busy_timeout(options, value);
+        case KEY_MAX_SPACE:
+                return on_max_space(options, value);
+        case KEY_ENGINE:
+                return on_engine(options, value);
+        case KEY_RACY:
+                return on_racy(options, value);
+        case KEY_LINGER:
+                return on_linger(options, value);
+        case KEY_REQUIRE_LOCKS:
+                options->store.require_locks = true;
+                return 0;
+        case KEY_PASSTHROUGH:
+                return on_passthrough(options, value);
+        case KEY_ONE_FILE_SYSTEM:
+                options->one_file_system = true;
+                return 0;
+        case KEY_FOREGROUND:
+                options->foreground = true;
+                return 0;
+        case KEY_DEBUG:
+                options->foreground = options->debug = true;
+                return 1;
+        case KEY_HELP:
+                options->action = OPTIONS_HELP;
+                return 0;
+        case KEY_VERSION:
+                options->action = OPTIONS_VERSION;
+                return 0;
+        case KEY_ALLOW_ROOT:
+                options->allow_root = true;
+                return 1;
+        default:
+                return 1;
+        }
+}
+
+int options_init(struct options *options, int argc, char **argv) {
+        *options = (struct options){ .store.busy_timeout_ms = BUSY_TIMEOUT_DEFAULT_MS,
+                                     .store.linger_s = LINGER_DEFAULT_S,
+                                     .passthrough = true };
+        options->fuse = (struct fuse_args)FUSE_ARGS_INIT(argc, argv);
+        if (fuse_opt_parse(&options->fuse, options, specs, on_option) < 0)
+                return -EINVAL;
+        if (options->action == OPTIONS_MOUNT && !options->mountpoint) {
+                fprintf(stderr, "litesnapfs: SOURCE and MOUNTPOINT are needed (see litesnapfs -h)\n");
+                return -EINVAL;
+        }
+        return 0;
+}
+
+void options_deinit(struct options *options) {
+        fuse_opt_free_args(&options->fuse);
+        free(options->source);
+        free(options->mountpoint);
+        free(options->snapshot_dir);
+}
+
+int options_finish(struct options *options, const char *source_path) {
+        _cleanup_(base_freep) char *named = NULL, *first = NULL;
+        char *escaped = NULL;
+        const char *others = geteuid() == 0 && !options->allow_root ? ",allow_other" : "";
+        int r;
+
+        if (asprintf(&named, "fsname=%s", source_path) < 0)
+                return -ENOMEM;
+        if (fuse_opt_add_opt_escaped(&escaped, named) < 0)
+                return -ENOMEM;
+        r = asprintf(&first, "-o%s,subtype=litesnapfs,default_permissions%s", escaped, others);
+        free(escaped);
+        if (r < 0)
+                return -ENOMEM;
+        /* First, so that the user's own fsname wins; and ro last, so that it wins over the rw of mount(8). */
+        if (fuse_opt_insert_arg(&options->fuse, 1, first) < 0 || fuse_opt_add_arg(&options->fuse, "-oro") < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+void options_help(void) {
+        puts("usage: litesnapfs [options] SOURCE MOUNTPOINT\n"
+             "\n"
+             "Shows the directory SOURCE at MOUNTPOINT, read-only, with every SQLite database in it as one\n"
+             "consistent file. Unmount with umount or fusermount3 -u.\n"
+             "\n"
+             "    -f                     stay in the foreground, log to stderr\n"
+             "    -d                     the same, with debugging messages\n"
+             "    -h, --help             print this\n"
+             "    -V, --version          print the version\n"
+             "    -o snapshot_dir=DIR    where snapshots take space, nameless ($TMPDIR, else /var/tmp)\n"
+             "    -o busy_timeout=MS     how long an open waits for a locked database (5000)\n"
+             "    -o max_space=SIZE      how much all snapshots may take together: bytes, or K, M, G, T (no "
+             "limit)\n"
+             "    -o engine=ENGINE       how snapshots are made: auto (reflink where the file system can, "
+             "else\n"
+             "                           backup), backup, reflink (auto, with a warning where it cannot)\n"
+             "    -o racy=HOW            a commit may follow in the second that a database's times are in, "
+             "and\n"
+             "                           rsync would miss it: smudge (show the end of the second before "
+             "until\n"
+             "                           it is over), wait (opens wait for its end), off (smudge)\n"
+             "    -o linger=SECONDS      how long an unchanged snapshot is kept for the next open (10)\n"
+             "    -o require_locks       refuse databases where locks may not reach other hosts (NFS, SMB, "
+             "...)\n"
+             "    -o passthrough=HOW     whether the kernel reads files by itself: auto (where it can: Linux "
+             "6.9,\n"
+             "                           root), off\n"
+             "    -o one_file_system     show what is mounted inside SOURCE as empty directories\n"
+             "\n"
+             "and of FUSE's own:");
+        fflush(stdout);
+        fuse_lowlevel_help();
+        fflush(stdout);
+}

@@ -1,0 +1,52 @@
+/* Kernel passthrough: reads that the kernel takes from the file itself, without asking (Linux 6.9, root). */
+#pragma once
+
+#include "snapshot/base.h"
+
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "fs/fuse.h"
+
+/* Members are set before any request comes, but for the atomic ones. */
+struct passthrough {
+        struct fuse_session *session;
+        bool wanted;
+        atomic_bool agreed; /* with the kernel, at INIT */
+        atomic_bool said;   /* that a file cannot be passed through: once is enough */
+        int quiet_fd;       /* the source's mount once more, where reading moves no access time; or -1 */
+        dev_t quiet_dev;
+        uint64_t init; /* which request is INIT, while that is not answered; else 0 */
+};
+
+/* A file that the kernel reads by itself. References are counted by any thread, without a lock. */
+struct backing {
+        struct passthrough *passthrough;
+        atomic_uint refs;
+        int32_t id;
+};
+
+/* root_fd: of the source. What cannot be had is done without. */
+void passthrough_init(struct passthrough *passthrough, int root_fd, bool wanted);
+void passthrough_deinit(struct passthrough *passthrough);
+/* Between mount and loop. userdata of the session: see passthrough_of() in passthrough.c. 0 or -errno. */
+int passthrough_attach(struct passthrough *passthrough, struct fuse_session *session);
+/* At INIT. */
+void passthrough_agree(struct passthrough *passthrough, struct fuse_conn_info *conn);
+
+/*
+ * Opens for reading the ordinary file that an O_PATH descriptor with that stat refers to, such that the
+ * kernel's reads do not move its access time. The descriptor or -errno, then it is to be opened as ever. Does
+ * I/O.
+ */
+int passthrough_open(struct passthrough *passthrough, int path_fd, const struct stat *st);
+/* Whether that holds for fd, however it was opened. */
+bool passthrough_is_quiet(struct passthrough *passthrough, int fd);
+
+/* Gives the kernel a file. One reference, or NULL when that is not possible. No mutex held. */
+struct backing *backing_new(struct passthrough *passthrough, int fd);
+struct backing *backing_ref(struct backing *backing);
+/* Returns NULL. backing may be NULL. No mutex held. */
+struct backing *backing_unref(struct backing *backing);
+/* Replies to an open whose reads the kernel takes from backing. As fuse_reply_open(). */
+int backing_reply_open(fuse_req_t req, const struct backing *backing, uint64_t handle);
