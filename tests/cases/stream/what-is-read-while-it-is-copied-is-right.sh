@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# P1 during streaming: readers at random offsets, one at the very end, and some that read along, all while the copy is being
+# made and, in WAL mode, the application commits and checkpoints, get the bytes of the version that was opened, and the same
+# ones again later. Who comes meanwhile to the same version shares the copy.
+# Usage: what-is-read-while-it-is-copied-is-right.sh wal|delete
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.sh"
+
+make_large "$SRC/big.db" "$1" 100
+mount_fs
+watch_copies "$SRC/big.db" "$MNT/big.db" <<'P'
+from watch_copies import *
+import random
+import sys
+import threading
+source, mount = sys.argv[1:]
+application = Application(source)
+random.seed(1)
+
+def goes_on(over):
+    """The application after the open; in rollback mode it has to wait until the copy is complete."""
+    db = sqlite3.connect(source, isolation_level=None, timeout=60)
+    db.execute("PRAGMA synchronous=OFF")
+    while not over.is_set():
+        db.execute("UPDATE t SET stamp = stamp + 1 WHERE id % 7 = ?", (random.randrange(7),))
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    db.close()
+
+def at_random(fd, size, got):
+    for _ in range(60):
+        offset, length = random.randrange(size), random.choice((1, 16, 4096, 65536, 1 << 20))
+        got.append((offset, length, os.pread(fd, length, offset), written()))
+
+def along(fd, size, got):
+    offset = 0
+    while data := os.pread(fd, 1 << 17, offset):
+        got.append((offset, 1 << 17, data, written()))
+        offset += len(data)
+
+# At least five rounds, and more where copies are so fast that nobody reads while they are made.
+early = shared = number = 0
+while number < 5 or (early <= 20 and number < 50):
+    number += 1
+    application.commit(5)
+    truth = application.truth()
+    size = len(truth)
+    before = written()
+    fds = [os.open(mount, os.O_RDONLY) for _ in range(2)]
+    got, over = [], threading.Event()
+    if number == 1:
+        got.append((size - 1, 2, os.pread(fds[0], 2, size - 1), written()))
+    readers = [threading.Thread(target=at_random, args=(fd, size, got)) for fd in fds for _ in range(3)]
+    readers += [threading.Thread(target=along, args=(fd, size, got)) for fd in fds]
+    writer = threading.Thread(target=goes_on, args=(over,))
+    for thread in readers + [writer]:
+        thread.start()
+    for thread in readers:
+        thread.join()
+    shared += written() - before < size * 3 // 2
+    over.set()
+    writer.join()
+    for fd in fds:
+        assert os.fstat(fd).st_size == size
+        got.append((0, size + 1, os.pread(fd, size + 1, 0), written()))
+        os.close(fd)
+    for offset, length, data, _ in got:
+        assert data == truth[offset:offset + length], f"round {number}: {length} bytes at {offset} are of no such version"
+    early += sum(when - before < size for _, _, _, when in got)
+    wait_for(application.reset)
+print(f"# {early} reads were answered before the copy was complete; in {shared} of {number} rounds both readers shared it")
+assert application.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+assert early > 20, "nothing was read while it was copied"
+assert shared == number, "two opens of one version made two copies"
+P
+unmount_fs
