@@ -61,7 +61,8 @@ int vfs_register(struct vfs *vfs) {
         vfs->base.zName = vfs->name;
         vfs->base.xFullPathname = full_pathname;
         vfs->base.xRandomness = randomness;
-        vfs->base.xSleep = sleep_for;
+        if (!vfs->base.xSleep)
+                vfs->base.xSleep = sleep_for;
         vfs->base.xCurrentTime = current_time;
         vfs->base.xGetLastError = get_last_error;
         return sqlite3_vfs_register(&vfs->base, 0);

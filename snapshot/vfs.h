@@ -25,7 +25,8 @@ enum vfs_role vfs_role(const char *name);
 
 /*
  * Fills the methods that are the same for both (full path name, time, sleep, randomness), gives it a unique
- * name and registers it. The caller has set szOsFile, xOpen, xDelete and xAccess. Returns a SQLite code.
+ * name and registers it. The caller has set szOsFile, xOpen, xDelete and xAccess, and xSleep if it has one of
+ * its own. Returns a SQLite code.
  */
 int vfs_register(struct vfs *vfs);
 void vfs_unregister(struct vfs *vfs);

@@ -40,9 +40,6 @@ void vfs_source_deinit(struct vfs_source *vfs);
  */
 int vfs_source_share(struct vfs_source *vfs, uint64_t patience_ns);
 
-/* Makes regions[] reach up to region. A SQLite code. For vfs_source_pinned.c. */
-int vfs_source_load(struct vfs_source *vfs, int region);
-
 /* To be called when a read transaction is open: from now on the WAL-index is what that transaction sees. */
 void vfs_source_freeze(struct vfs_source *vfs);
 

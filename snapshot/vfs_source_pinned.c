@@ -8,6 +8,7 @@
 #include "snapshot/vfs_source.h"
 
 #include "snapshot/base.h"
+#include "snapshot/vfs_source_index.h"
 
 #include <errno.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static uint32_t page_of(struct vfs_source *vfs, uint32_t frame, int *r) {
         int region = (int)format_index_region(frame);
 
         if (region >= vfs->n_regions)
-                *r = base_sqlite_error(vfs_source_load(vfs, region));
+                *r = base_sqlite_error(vfs_source_index_load(vfs, region));
         return *r < 0 ? 0 : format_index_page(vfs->regions[region], frame);
 }
 

@@ -135,8 +135,8 @@ static void test_frozen(unsigned rows) {
 }
 
 /*
- * A connection that reads twice sees the newer version the second time, whatever it knows of the WAL-index from the first:
- * SQLite reads the schema in a transaction of its own before the one that is pinned.
+ * A connection that reads twice sees the newer version the second time, whatever it knows of the WAL-index
+ * from the first: SQLite reads the schema in a transaction of its own before the one that is pinned.
  */
 static void test_again(void) {
         SCRATCH(scratch);
@@ -147,14 +147,68 @@ static void test_again(void) {
         make(&app, "WAL", 10000);
         need(reader_open(&reader, &scratch, SQLITE_OPEN_READONLY) == SQLITE_OK);
         for (unsigned i = 0; i < 20; i++) {
-                n_wrong += db_int(reader.db, "SELECT count(*) FROM t") != app_int(&app, "SELECT count(*) FROM t");
+                n_wrong += db_int(reader.db, "SELECT count(*) FROM t") !=
+                           app_int(&app, "SELECT count(*) FROM t");
                 n_wrong += db_int(reader.db, "PRAGMA page_count") != app_int(&app, "PRAGMA page_count");
-                need(app_sql(&app, "INSERT INTO t SELECT randomblob(300) FROM t LIMIT 100; DELETE FROM t WHERE "
-                                   "rowid % 50 = abs(random()) % 50; VACUUM") == SQLITE_OK);
+                need(app_sql(&app,
+                             "INSERT INTO t SELECT randomblob(300) FROM t LIMIT 100; DELETE FROM t WHERE "
+                             "rowid % 50 = abs(random()) % 50; VACUUM") == SQLITE_OK);
                 if (i == 10)
                         need(app_sql(&app, "PRAGMA wal_checkpoint(RESTART)") == SQLITE_OK);
         }
         is(n_wrong, 0, "each transaction of a connection reads what is committed when it begins");
+        reader_close(&reader);
+}
+
+/* ---- beside a writer that commits without pause ---- */
+
+static struct {
+        struct app *app;
+        const sqlite3_io_methods *system;
+        unsigned locks, pauses;
+} storm;
+
+/* A commit between the header that SQLite has read and the read lock, a few times over. */
+static int storm_lock(sqlite3_file *file, int offset, int n, int flags) {
+        if ((flags & SQLITE_SHM_LOCK) && ++storm.locks <= 20)
+                need(app_sql(storm.app, "INSERT INTO t VALUES(1)") == SQLITE_OK);
+        return storm.system->xShmLock(file, offset, n, flags);
+}
+
+static int (*storm_system_sleep)(sqlite3_vfs *vfs, int microseconds);
+
+/* And one in each pause, as there always is. */
+static int storm_sleep(sqlite3_vfs *vfs, int microseconds) {
+        storm.pauses++;
+        need(app_sql(storm.app, "INSERT INTO t VALUES(1)") == SQLITE_OK);
+        return storm_system_sleep(vfs, microseconds);
+}
+
+/* S2: a read begins once there was room for it between two commits, not only when the writer rests. */
+static void test_storm(void) {
+        SCRATCH(scratch);
+        APP(app, scratch_path(&scratch, "db"));
+        sqlite3_io_methods methods;
+        sqlite3_file *file = NULL;
+        struct reader reader;
+
+        make(&app, "WAL", 100);
+        need(reader_open(&reader, &scratch, SQLITE_OPEN_READONLY) == SQLITE_OK);
+        need(db_int(reader.db, "SELECT count(*) FROM t") == 100);
+        need(sqlite3_file_control(reader.db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file);
+        storm.app = &app;
+        storm.system = file->pMethods;
+        methods = *file->pMethods;
+        methods.xShmLock = storm_lock;
+        file->pMethods = &methods;
+        storm_system_sleep = reader.vfs.vfs.base.xSleep;
+        reader.vfs.vfs.base.xSleep = storm_sleep;
+        is(reader_pin(&reader), SQLITE_OK, "a read begins beside a writer that commits in each pause");
+        ok(storm.locks == 21 && storm.pauses > 0 && storm.pauses < 21,
+           "as soon as no commit comes between the header and the lock: %u tries, %u pauses", storm.locks,
+           storm.pauses);
+        is(db_int(reader.db, "SELECT count(*) FROM t"), 120 + storm.pauses, "and sees all that is committed");
+        file->pMethods = storm.system;
         reader_close(&reader);
 }
 
@@ -272,6 +326,7 @@ int main(void) {
         test_frozen(100);
         test_frozen(10000);
         test_again();
+        test_storm();
         test_backfilled();
         test_rollback();
         test_dead();
