@@ -48,7 +48,8 @@ static void on_frontier(void *userdata, uint64_t frontier) {
 
 /*
  * Answers with a snapshot of this version, if there is one: 0. ATTEMPT_LATER: somebody is about to make one.
- * 1: there is none; if this opening is to copy, later ones will wait for it from now on.
+ * ATTEMPT_ALONE: this opening is to make it, and if it is one that copies, later ones wait for it from now
+ * on.
  */
 static int share(struct opening *opening) {
         struct snapshot *snapshot;
@@ -66,7 +67,7 @@ static int share(struct opening *opening) {
                 return ATTEMPT_LATER;
         }
         if (!snapshot)
-                return 1;
+                return ATTEMPT_ALONE;
         ticket_answer_all(opening, snapshot);
         snapshot_unref(snapshot);
         return 0;
@@ -232,8 +233,8 @@ static int run_pinned(struct opening *opening, struct engine_job *job, struct pi
         sharable = pin->vfs.read_lock < 0 ||
                    (version_unchanged(&opening->version, &opening->file, job->main_fd) &&
                     version_provable(&opening->version));
-        r = sharable ? share(opening) : 1;
-        if (r != 1)
+        r = sharable ? share(opening) : ATTEMPT_ALONE;
+        if (r != ATTEMPT_ALONE)
                 return r;
         if (opening->in_front)
                 return ATTEMPT_MUST_COPY;
@@ -262,8 +263,8 @@ static int run_private(struct opening *opening, struct engine_job *job) {
         struct snapshot *snapshot;
         int r;
 
-        r = sharable ? share(opening) : 1;
-        if (r != 1)
+        r = sharable ? share(opening) : ATTEMPT_ALONE;
+        if (r != ATTEMPT_ALONE)
                 return r;
         if (opening->in_front)
                 return ATTEMPT_MUST_COPY;
@@ -334,6 +335,9 @@ int attempt_run(struct opening *opening) {
         struct stat st;
         int r;
 
+        mutex_lock(&opening->store->lock);
+        opening->making = false; /* from here on the version is not the one that others may wait for */
+        mutex_unlock(&opening->store->lock);
         main_fd = open_main(opening, &st);
         if (main_fd < 0)
                 return main_fd;

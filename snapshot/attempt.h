@@ -5,8 +5,9 @@
 
 /* What attempt_run() may say besides 0 and -errno. */
 enum {
-        ATTEMPT_MUST_COPY = 2, /* there is nothing to share: come again in the pool that copies */
-        ATTEMPT_LATER,         /* come again after opening->pause_ns, for no lock's sake */
+        ATTEMPT_ALONE = 1, /* within attempt.c: nobody has made or is making this version */
+        ATTEMPT_MUST_COPY, /* there is nothing to share: come again in the pool that copies */
+        ATTEMPT_LATER,     /* come again after opening->pause_ns, for no lock's sake */
 };
 
 /*

@@ -93,7 +93,6 @@ static bool begin(struct opening *opening) {
         struct store_ticket *ticket;
         uint64_t deadline = base_now_ns() + (uint64_t)opening->store->config.busy_timeout_ms * 1000000;
 
-        opening->making = false;
         if (opening->store->closing || TAILQ_EMPTY(&opening->tickets))
                 return false;
         if (opening->source->joinable == opening)

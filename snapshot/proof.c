@@ -1,18 +1,23 @@
 /*
- * The proofs of the private way.
+ * The proofs of the private way: when a copy made beside somebody who locks us out is one committed state.
  *
- *  WAL with content: main is copied first, then the WAL; accepted if the WAL's inode and header (salts) are
+ * - WAL with content. Main is copied first, then the WAL; accepted if the WAL's inode and header (salts) are
  * the same before and after, and it did not shrink. A checkpoint writes only pages whose committed frames are
  * in the WAL copied after it, and a WAL that starts anew gets new salts first. Holds beside writers and
- * checkpoints, exclusive ones too. WAL-flagged, no WAL content: whoever writes makes a WAL first; accepted if
- * there still is none and main's stat is what it was, and old enough for coarse clocks. Hot journal: hot is
- * judged under SHARED, the journal first and RESERVED after it (the other order is wrong beside a PERSIST
- *    writer). Then main is copied, then the journal; accepted if the journal is the same one before and
- * after: as long as it is there it holds the old content of whatever was changed, even if somebody is rolling
- * it back meanwhile. Rollback mode, locked by an application that never lets go (locking_mode=EXCLUSIVE): it
- * keeps its journal file and zeroes the header between transactions; accepted if that is so before and after,
- * and main's stat is what it was. With no journal file to go by (journal_mode MEMORY or OFF) nothing can
- * prove it: then main must have been quiet for a second too, and the copy must pass integrity_check.
+ * checkpoints, exclusive ones too.
+ *
+ * - WAL-flagged, no WAL content. Whoever writes makes a WAL first; accepted if there still is none and main's
+ * stat is what it was, and old enough for coarse clocks.
+ *
+ * - Hot journal. Hot is judged under SHARED, the journal first and RESERVED after it (the other order is
+ * wrong beside a PERSIST writer). Then main is copied, then the journal; accepted if the journal is the same
+ * one before and after: as long as it is there it holds the old content of whatever was changed, even if
+ * somebody is rolling it back meanwhile.
+ *
+ * - Rollback mode, locked by an application that never lets go (locking_mode=EXCLUSIVE). It keeps its journal
+ * file and zeroes the header between transactions; accepted if that is so before and after, and main's stat
+ * is what it was. With no journal file to go by (journal_mode MEMORY or OFF) nothing can prove it: then main
+ * must have been quiet for a second too, and the copy must pass integrity_check.
  */
 #include "snapshot/proof.h"
 

@@ -1,5 +1,4 @@
-/* File systems on which the locks of other hosts, or of the server, may not be seen (issue: "unsafe
- * sources"). */
+/* File systems on which the locks of other hosts, or of the server, may not be seen (README, unsafe sources). */
 #pragma once
 
 #include "snapshot/registry.h"
