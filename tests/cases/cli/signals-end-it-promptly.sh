@@ -12,6 +12,8 @@ wait_for 30 test -e "$T/held"
 asked() {
         grep -q "^asked $1 " "$T/state"
 }
+# Whoever runs the tests under nohup must not have it ignored here.
+AS=(env --default-signal=HUP "${AS[@]}")
 for signal in TERM INT HUP; do
         mount_fs -o busy_timeout=600000
         exec 5<"$MNT/app.db"
