@@ -138,17 +138,13 @@ static int version_of_pin(struct opening *opening, struct pin *pin, int main_fd)
         return 0;
 }
 
-/*
- * Which engine streams: the backup in WAL mode, or where it was asked for; the plain copy in rollback mode,
- * where it keeps writers waiting the least, and for a file that does not consist of whole pages, which a
- * backup would round up.
- */
+/* Which engine streams: the copy, but where the backup was asked for; and that would round up a file that
+ * does not consist of whole pages. */
 static enum engine streaming_engine(const struct opening *opening) {
-        if ((uint64_t)opening->version.attr.st_size % opening->version.header.page_size != 0)
+        if (opening->store->config.engine != STORE_ENGINE_BACKUP ||
+            (uint64_t)opening->version.attr.st_size % opening->version.header.page_size != 0)
                 return ENGINE_COPY;
-        if (opening->store->config.engine == STORE_ENGINE_BACKUP || opening->version.header.wal)
-                return ENGINE_BACKUP;
-        return ENGINE_COPY;
+        return ENGINE_BACKUP;
 }
 
 /* Reserves the room, and puts the first page in place for engine_backup(). 0 or -errno. */
@@ -194,7 +190,8 @@ static int stream(struct opening *opening, struct engine_job *job, struct pin *p
         if (unwanted(opening))
                 r = -EINTR;
         else
-                r = engine == ENGINE_BACKUP ? engine_backup(job, pin, page_size) : engine_copy(job);
+                r = engine == ENGINE_BACKUP ? engine_backup(job, pin, page_size)
+                                            : engine_copy(job, pin, page_size);
         snapshot_finish(snapshot, r);
         snapshot_linger(snapshot);
         return 0;
@@ -216,7 +213,7 @@ static void note_reflink(struct store *store, const char *path, int r) {
                          store->space.dir);
         else if (first)
                 base_log(store->config.engine == STORE_ENGINE_REFLINK ? BASE_LOG_WARNING : BASE_LOG_INFO,
-                         "engine in use: backup (no reflink of %s into %s)", path, store->space.dir);
+                         "engine in use: copy (no reflink of %s into %s)", path, store->space.dir);
 }
 
 static int run_pinned(struct opening *opening, struct engine_job *job, struct pin *pin) {

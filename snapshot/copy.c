@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-enum { COPY_CHUNK = 4 << 20, BOUNCE = 1 << 18 };
+enum { BOUNCE = 1 << 18 };
 
 /* For file systems between which the kernel does not copy. Count, 0 at end of file, -errno. */
 static ssize_t copy_bounced(int from, int to, uint64_t at, size_t want) {
@@ -26,38 +26,42 @@ static ssize_t copy_bounced(int from, int to, uint64_t at, size_t want) {
         return r < 0 ? r : n;
 }
 
+int64_t copy_range(int from, int to, uint64_t at, uint64_t end) {
+        mutex_assert_none_held();
+        while (at < end) {
+                loff_t in = (loff_t)at, out = (loff_t)at;
+                ssize_t n = copy_file_range(from, &in, to, &out, (size_t)(end - at), 0);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
+                        return -errno;
+                if (n < 0)
+                        n = copy_bounced(from, to, at, (size_t)(end - at));
+                if (n < 0)
+                        return n;
+                if (n == 0)
+                        break;
+                at += (uint64_t)n;
+        }
+        return (int64_t)at;
+}
+
 int copy_bytes(const struct engine_job *job, int from, int to, uint64_t size) {
         uint64_t at = 0;
-        bool bounce = false;
 
-        mutex_assert_none_held();
         while (at < size) {
-                loff_t in = (loff_t)at, out = (loff_t)at;
-                size_t want = size - at < COPY_CHUNK ? (size_t)(size - at) : COPY_CHUNK;
-                ssize_t n;
+                uint64_t end = size - at < COPY_CHUNK ? size : at + COPY_CHUNK;
+                int64_t reached;
 
                 if (job->unwanted(job->userdata))
                         return -EINTR;
-                if (bounce) {
-                        n = copy_bounced(from, to, at, want);
-                        if (n < 0)
-                                return (int)n;
-                } else {
-                        n = copy_file_range(from, &in, to, &out, want, 0);
-                        if (n < 0 && errno == EINTR)
-                                continue;
-                        if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EIO))
-                                return -errno;
-                        if (n < 0) {
-                                bounce = true;
-                                continue;
-                        }
-                }
-                if (n == 0)
+                reached = copy_range(from, to, at, end);
+                if (reached < 0)
+                        return (int)reached;
+                if ((uint64_t)reached < end)
                         return -EBUSY;
-                at += (uint64_t)n;
-                if (job->on_frontier)
-                        job->on_frontier(job->userdata, at);
+                at = end;
         }
         return 0;
 }

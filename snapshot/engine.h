@@ -36,11 +36,11 @@ int engine_backup(struct engine_job *job, struct pin *pin, uint32_t page_size);
 int engine_reflink(struct engine_job *job, struct pin *pin, uint32_t page_size);
 
 /*
- * The copy: for rollback mode, where what is pinned is the main file as it is. Into job->out, which has room
- * for job->size bytes; on_frontier is told. 0; -EIO, -EINTR, -ENOSPC, -ENOMEM: logged as above. Blocks; no
- * lock held.
+ * The copy: of the main file, with the pages laid over it that the pinned version has in the WAL, part by
+ * part. Into job->out, which has room for job->size bytes; on_frontier is told. 0; -EIO, -EINTR, -ENOSPC,
+ * -ENOMEM: logged as above. Blocks; no lock held.
  */
-int engine_copy(struct engine_job *job);
+int engine_copy(struct engine_job *job, struct pin *pin, uint32_t page_size);
 
 /*
  * The private way (S7), for what SQLite cannot read without writing: copies main and WAL without a lock,

@@ -145,6 +145,7 @@ enum {
         INDEX_PAGE_COUNT = 20,
         INDEX_SALT = 32,
         INDEX_CHECKSUM = 40,
+        INDEX_BACKFILLED = 96,           /* behind both headers */
         INDEX_FIRST_REGION_PAGES = 4062, /* 4096 less the 136 bytes at the start of the first region */
         INDEX_REGION_PAGES = 4096,
 };
@@ -174,6 +175,7 @@ int format_index_parse(struct format_index *index, const uint8_t *bytes) {
                 .last_frame = native32(&bytes[INDEX_LAST_FRAME]),
                 .page_count = native32(&bytes[INDEX_PAGE_COUNT]),
                 .salt = { format_be32(&bytes[INDEX_SALT]), format_be32(&bytes[INDEX_SALT + 4]) },
+                .backfilled = native32(&bytes[INDEX_BACKFILLED]),
         };
         return 0;
 }

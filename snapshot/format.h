@@ -106,6 +106,7 @@ struct format_index {
         uint32_t last_frame; /* mxFrame: frames 1 to this are committed */
         uint32_t page_count; /* the size of the database in pages */
         uint32_t salt[2];
+        uint32_t backfilled; /* nBackfill: frames 1 to this are in the main file */
 };
 
 /*

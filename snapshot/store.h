@@ -20,7 +20,7 @@ struct store;
 struct store_ticket;
 
 enum store_engine {
-        STORE_ENGINE_AUTO,    /* reflink where the file system can, else backup */
+        STORE_ENGINE_AUTO,    /* reflink where the file system can, else copy */
         STORE_ENGINE_BACKUP,  /* sqlite3_backup */
         STORE_ENGINE_REFLINK, /* the same as auto, but it is said when it cannot be had */
 };

@@ -1,4 +1,5 @@
-/* File systems on which the locks of other hosts, or of the server, may not be seen (README, unsafe sources). */
+/* File systems on which the locks of other hosts, or of the server, may not be seen (README, unsafe sources).
+ */
 #pragma once
 
 #include "snapshot/registry.h"

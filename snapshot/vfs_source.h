@@ -65,8 +65,8 @@ struct vfs_source_page {
 };
 
 /*
- * All pages of the pinned version that the WAL has, in the order of their numbers; none when the main file
- * has them all. 0 with *pages to be freed, or -errno.
+ * All pages of the pinned version that are to be had from the WAL only, in the order of their numbers; none
+ * when the main file has them all. 0 with *pages to be freed, or -errno.
  */
 int vfs_source_wal_pages(struct vfs_source *vfs, struct vfs_source_page **pages, size_t *n);
 

@@ -99,6 +99,11 @@ int vfs_source_wal_pages(struct vfs_source *vfs, struct vfs_source_page **pages,
                 if (all[i].page == 0 || all[i].page > index.page_count ||
                     (kept > 0 && all[kept - 1].page == all[i].page))
                         continue;
+                /* Written to the main file by a checkpoint that is over, and by no later one: each begins
+                 * where the one before ended (minFrame in walTryBeginRead(), and walCheckpoint(), in wal.c).
+                 */
+                if (all[i].frame <= index.backfilled)
+                        continue;
                 all[kept++] = all[i];
         }
         *pages = all;

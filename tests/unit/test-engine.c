@@ -17,7 +17,7 @@ struct bench {
         struct store_file file;
         struct engine_job job;
         unsigned patience; /* how often unwanted() says no */
-        bool copy;         /* by engine_copy(), for what is pinned in rollback mode */
+        bool copy;         /* by engine_copy() */
         uint64_t frontier; /* as last told */
         bool retreated;    /* it never may */
         const char *why;
@@ -67,12 +67,14 @@ static int run_under(struct bench *bench, struct pin *pin, uint64_t size) {
         r = space_file_init(&bench->job.out, bench->job.space, size);
         if (r < 0)
                 return r;
+        need(ftruncate(bench->job.out.fd, (off_t)size) == 0);
         need(vfs_source_first_page(&pin->vfs, page, FORMAT_HEADER_SIZE) == 0 &&
              format_header_parse(&header, page) == 0);
-        need(vfs_source_first_page(&pin->vfs, page, header.page_size) == 0 &&
-             base_pwrite(bench->job.out.fd, page, header.page_size, 0) == 0);
+        need(bench->copy || (vfs_source_first_page(&pin->vfs, page, header.page_size) == 0 &&
+                             base_pwrite(bench->job.out.fd, page, header.page_size, 0) == 0));
         bench->frontier = 0;
-        r = bench->copy ? engine_copy(&bench->job) : engine_backup(&bench->job, pin, header.page_size);
+        r = bench->copy ? engine_copy(&bench->job, pin, header.page_size)
+                        : engine_backup(&bench->job, pin, header.page_size);
         if (r < 0)
                 space_file_deinit(&bench->job.out);
         return r;
@@ -154,7 +156,7 @@ static void test_backup(const char *pragmas, bool copy) {
 }
 
 /* A pinned version is copied as it was, whatever is committed before and during the copy. */
-static void test_backup_of_pinned(void) {
+static void test_backup_of_pinned(bool copy) {
         SCRATCH(scratch);
         SCRATCH(space);
         APP(app, scratch_path(&scratch, "db"));
@@ -163,6 +165,7 @@ static void test_backup_of_pinned(void) {
 
         fill(&app, "PRAGMA journal_mode=WAL");
         bench_init(&bench, &scratch, &space, 0);
+        bench.copy = copy;
         {
                 BYTES(want) = scratch_reference(&scratch, "db");
 
@@ -174,9 +177,50 @@ static void test_backup_of_pinned(void) {
                          "INSERT INTO t SELECT randomblob(5000) FROM t LIMIT 20; DELETE FROM t LIMIT 20;"
                          "PRAGMA wal_checkpoint");
                 app_wait_rounds(&app, 3);
-                is(run_under(&bench, pin, want.size), 0, "a backup beside a writer that never rests");
+                is(run_under(&bench, pin, want.size), 0, "a %s beside a writer that never rests",
+                   copy ? "copy" : "backup");
                 ok(result_is(&bench, &want), "is the pinned version, byte for byte");
                 need(app_sql(&app, "SELECT 1") == SQLITE_OK);
+                pin_free(pin);
+        }
+        bench_deinit(&bench);
+}
+
+/* Of a WAL that is in the main file up to some frame, because of a reader, the frames behind that are needed.
+ */
+static void test_partly_checkpointed(void) {
+        SCRATCH(scratch);
+        SCRATCH(space);
+        APP(app, scratch_path(&scratch, "db"));
+        APP(reader, scratch_path(&scratch, "db"));
+        struct format_index index;
+        struct bench bench;
+        BYTES(head) = { NULL, 0 };
+
+        fill(&app, "PRAGMA page_size=512; PRAGMA journal_mode=WAL");
+        need(app_sql(&reader, "BEGIN; SELECT count(*) FROM t") == SQLITE_OK);
+        need(app_sql(&app, "UPDATE t SET a=randomblob(200) WHERE rowid % 5 = 0; PRAGMA wal_checkpoint") ==
+             SQLITE_OK);
+        head = scratch_read(&scratch, "db-shm");
+        need(format_index_parse(&index, head.data) == 0);
+        ok(index.backfilled > 0 && index.backfilled < index.last_frame,
+           "of %u frames %u are in the main file", index.last_frame, index.backfilled);
+        bench_init(&bench, &scratch, &space, 0);
+        bench.copy = true;
+        {
+                BYTES(want) = scratch_reference(&scratch, "db");
+                struct vfs_source_page *pages = NULL;
+                struct pin *pin = NULL;
+                size_t n = 0, n_needless = 0;
+
+                need(pin_new(&pin, &bench.file, bench.job.main_fd, 0) == 0);
+                need(vfs_source_wal_pages(&pin->vfs, &pages, &n) == 0);
+                for (size_t i = 0; i < n; i++)
+                        n_needless += pages[i].frame <= index.backfilled;
+                free(pages);
+                ok(n > 0 && n_needless == 0, "only others are laid over: %zu pages", n);
+                is(run_under(&bench, pin, want.size), 0, "a copy of it");
+                ok(result_is(&bench, &want), "is the checkpointed source, byte for byte");
                 pin_free(pin);
         }
         bench_deinit(&bench);
@@ -345,9 +389,11 @@ int main(void) {
         base_log_to(tap_log, BASE_LOG_DEBUG);
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 test_backup(kinds[i], false);
-        for (size_t i = 0; i < 4; i++)
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 test_backup(kinds[i], true);
-        test_backup_of_pinned();
+        test_backup_of_pinned(false);
+        test_backup_of_pinned(true);
+        test_partly_checkpointed();
         test_backup_failures();
         for (size_t i = 4; i < ARRAY_SIZE(kinds); i++) {
                 test_private(kinds[i], true, true);

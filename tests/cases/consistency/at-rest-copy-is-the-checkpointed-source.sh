@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # P2: the bytes are those of the recovered and fully checkpointed source, bit for bit, and serving them left the source
 # alone (P6). The application is still there, idle, with the last transactions in its WAL.
-# Usage: at-rest-copy-is-the-checkpointed-source.sh JOURNAL-MODE
+# Usage: at-rest-copy-is-the-checkpointed-source.sh JOURNAL-MODE [ENGINE]
 . "$(dirname "$0")/../lib.sh"
 
 journal=$1
@@ -21,7 +21,7 @@ for page_size in 512 4096 65536; do
         # The last connection of a process that closes recovers, checkpoints and deletes the side files.
         sql "$T/expected/x.db" 'SELECT count(*) FROM first' >"$T/null"
         fingerprint "$SRC" | grep -v -- -shm >"$T/before"
-        mount_fs
+        mount_fs -o engine="${2:-auto}"
         equal "$(sha "$MNT/$page_size.db")" "$(sha "$T/expected/x.db")" "sha256 with pages of $page_size"
         equal "$(stat -c %s "$MNT/$page_size.db")" "$(stat -c %s "$T/expected/x.db")" "size"
         unmount_fs

@@ -46,8 +46,8 @@ logged 1 'engine in use: reflink'
 try "$DISK/snapshots" engine=reflink reflink reflink
 try "$DISK/snapshots" engine=backup backup backup
 logged 0 reflink
-try "$elsewhere" engine=auto backup copy
-logged 1 'engine in use: backup'
+try "$elsewhere" engine=auto copy copy
+logged 1 'engine in use: copy'
 logged 0 'warning'
-try "$elsewhere" engine=reflink backup copy
-logged 1 'engine in use: backup'
+try "$elsewhere" engine=reflink copy copy
+logged 1 'engine in use: copy'

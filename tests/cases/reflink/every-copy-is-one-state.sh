@@ -21,5 +21,5 @@ for page_size in 1024 4096 32768; do
         still_serves
 done
 logged 1 'engine in use: reflink'
-logged 0 'engine in use: backup'
+logged 0 'engine in use: copy'
 unmount_fs
