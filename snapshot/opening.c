@@ -78,8 +78,10 @@ static void finish(struct opening *opening, int r) {
         mutex_lock(&store->lock);
         if (source->joinable == opening)
                 source->joinable = NULL;
-        LIST_REMOVE(opening, link);
+        opening->making = false;
+        /* This lets go of the lock: until it is done, the opening keeps its source. */
         ticket_answer_locked(opening, UINT64_MAX, r, NULL);
+        LIST_REMOVE(opening, link);
         source_put_locked(store, source);
         mutex_unlock(&store->lock);
         opening_free(opening);

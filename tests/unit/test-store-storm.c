@@ -168,8 +168,37 @@ static void test_duels(void) {
         ok(n_cancelled > 0 && n_opened > 0, "both happen");
 }
 
+static void *open_in_vain(void *userdata) {
+        struct storm *storm = userdata;
+
+        for (unsigned i = 0; i < 10 * OPENS; i++)
+                one_open(storm, false);
+        return NULL;
+}
+
+/* Opens that fail hold on to nothing but each other: the last one takes the source away. */
+static void test_failures(void) {
+        SCRATCH(scratch);
+        SCRATCH(space);
+        APP(app, scratch_path(&scratch, "db"));
+        struct storm storm = { .scratch = &scratch, .app = &app, .lock = MUTEX_INIT(MUTEX_RANK_LEAF) };
+        pthread_t threads[THREADS];
+
+        need(app_sql(&app, "CREATE TABLE t(a); INSERT INTO t VALUES(zeroblob(50000))") == SQLITE_OK);
+        need(truncate(scratch_path(&scratch, "db"), 8192) == 0);
+        storm.store = store_in(&space, 60000, 0);
+        for (size_t i = 0; i < THREADS; i++)
+                need(pthread_create(&threads[i], NULL, open_in_vain, &storm) == 0);
+        for (size_t i = 0; i < THREADS; i++)
+                pthread_join(threads[i], NULL);
+        is(storm.n_other, THREADS * OPENS * 10, "all opens of a database cut short fail");
+        is(storm.n_twice, 0, "each is answered once");
+        store_free(storm.store);
+}
+
 int main(void) {
         test_duels();
+        test_failures();
         test_storm("WAL", false);
         test_storm("WAL", true);
         test_storm("DELETE", false);
