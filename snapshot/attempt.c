@@ -24,6 +24,13 @@
  */
 enum { PATIENCE_NS = 20000000, IDLE_PIN_NS = 50000000 };
 
+/*
+ * How long an open may wait for a reflink to be complete, so that the kernel can read it by itself
+ * (passthrough). One that takes longer, of a main file in many extents or with a large WAL, is answered from
+ * meanwhile.
+ */
+enum { CLONE_FIRST_NS = 35000000 };
+
 /* How soon to look again for what another opening is making. */
 enum { MAKER_NS = 5000000 };
 
@@ -138,63 +145,24 @@ static int version_of_pin(struct opening *opening, struct pin *pin, int main_fd)
         return 0;
 }
 
-/* Which engine streams: the copy, but where the backup was asked for; and that would round up a file that
- * does not consist of whole pages. */
-static enum engine streaming_engine(const struct opening *opening) {
-        if (opening->store->config.engine != STORE_ENGINE_BACKUP ||
-            (uint64_t)opening->version.attr.st_size % opening->version.header.page_size != 0)
-                return ENGINE_COPY;
-        return ENGINE_BACKUP;
-}
-
-/* Reserves the room, and puts the first page in place for engine_backup(). 0 or -errno. */
-static int prepare(struct engine_job *job, struct pin *pin, enum engine engine, uint32_t page_size) {
-        _cleanup_(base_freep) uint8_t *page = NULL;
+/* Makes the file of engine_backup(), with the first page in place. 0 or -errno. */
+static int prepare_backup(struct engine_job *job, struct pin *pin, uint32_t page_size) {
+        _cleanup_(base_freep) uint8_t *page = malloc(page_size);
         int r;
 
+        if (!page)
+                return -ENOMEM;
         r = space_file_init(&job->out, job->space, job->size);
-        if (r < 0 || engine != ENGINE_BACKUP)
+        if (r < 0)
                 return r;
-        page = malloc(page_size);
-        r = page ? vfs_source_first_page(&pin->vfs, page, page_size) : -ENOMEM;
+        r = vfs_source_first_page(&pin->vfs, page, page_size);
         if (r == 0)
                 r = base_pwrite(job->out.fd, page, page_size, 0);
+        if (r == 0 && ftruncate(job->out.fd, (off_t)job->size) < 0)
+                r = -errno;
         if (r < 0)
                 space_file_deinit(&job->out);
         return r;
-}
-
-/* Answers, then copies for as long as somebody has the snapshot. */
-static int stream(struct opening *opening, struct engine_job *job, struct pin *pin, bool sharable) {
-        enum engine engine = streaming_engine(opening);
-        uint32_t page_size = opening->version.header.page_size;
-        struct snapshot *snapshot;
-        int r;
-
-        r = prepare(job, pin, engine, page_size);
-        if (r < 0)
-                return r;
-        /* Until it is told of bytes, nobody may read: also not those of a file with none. */
-        if (ftruncate(job->out.fd, (off_t)job->size) < 0) {
-                r = -errno;
-                space_file_deinit(&job->out);
-                return r;
-        }
-        snapshot = opening->snapshot =
-                publish(opening, engine, &job->out, engine == ENGINE_BACKUP ? page_size : 0, sharable);
-        if (!snapshot)
-                return -ENOMEM;
-        if (pin->vfs.read_lock >= 0)
-                snapshot_wait_for_reader(snapshot, base_now_ns() + IDLE_PIN_NS);
-        job->out = snapshot->file;
-        if (unwanted(opening))
-                r = -EINTR;
-        else
-                r = engine == ENGINE_BACKUP ? engine_backup(job, pin, page_size)
-                                            : engine_copy(job, pin, page_size);
-        snapshot_finish(snapshot, r);
-        snapshot_linger(snapshot);
-        return 0;
 }
 
 /* Says once which engine is in use, by what became of a reflink. */
@@ -214,6 +182,64 @@ static void note_reflink(struct store *store, const char *path, int r) {
         else if (first)
                 base_log(store->config.engine == STORE_ENGINE_REFLINK ? BASE_LOG_WARNING : BASE_LOG_INFO,
                          "engine in use: copy (no reflink of %s into %s)", path, store->space.dir);
+}
+
+/*
+ * Answers, and goes on for as long as somebody has the snapshot. copy: NULL for engine_backup(). Takes
+ * job->out. 0 or -ENOMEM.
+ */
+static int stream(struct opening *opening, struct engine_job *job, struct pin *pin, struct engine_copy *copy,
+                  bool sharable) {
+        uint32_t page_size = opening->version.header.page_size;
+        enum engine engine = !copy ? ENGINE_BACKUP : copy->clone ? ENGINE_REFLINK : ENGINE_COPY;
+        uint64_t frontier = copy ? copy->at : page_size;
+        struct snapshot *snapshot;
+        int r;
+
+        snapshot = opening->snapshot = publish(opening, engine, &job->out, frontier, sharable);
+        if (!snapshot)
+                return -ENOMEM;
+        if (frontier < job->size) {
+                if (pin->vfs.read_lock >= 0)
+                        snapshot_wait_for_reader(snapshot, base_now_ns() + IDLE_PIN_NS);
+                job->out = snapshot->file;
+                job->on_frontier = on_frontier;
+                if (unwanted(opening))
+                        r = -EINTR;
+                else
+                        r = copy ? engine_copy_run(copy, job, 0) : engine_backup(job, pin, page_size);
+                snapshot_finish(snapshot, r);
+        }
+        snapshot_linger(snapshot);
+        return 0;
+}
+
+/* The copy, by sharing extents if it can be. 0 or -errno. */
+static int run_copy(struct opening *opening, struct engine_job *job, struct pin *pin, bool sharable) {
+        uint64_t until = base_now_ns() + CLONE_FIRST_NS;
+        uint32_t page_size = opening->version.header.page_size;
+        _cleanup_(engine_copy_deinit) struct engine_copy copy = { .pages = NULL };
+        int r = -EOPNOTSUPP;
+
+        if (opening->store->config.engine != STORE_ENGINE_BACKUP) {
+                r = engine_copy_init(&copy, job, pin, page_size, true);
+                note_reflink(opening->store, opening->file.path, r);
+        }
+        if (r == -EOPNOTSUPP)
+                r = engine_copy_init(&copy, job, pin, page_size, false);
+        else if (r == 0)
+                r = engine_copy_run(&copy, job, until);
+        if (r < 0) {
+                space_file_deinit(&job->out);
+                return r;
+        }
+        return stream(opening, job, pin, &copy, sharable);
+}
+
+/* The backup, where it was asked for. It would round up a file that does not consist of whole pages. */
+static bool wants_backup(const struct opening *opening) {
+        return opening->store->config.engine == STORE_ENGINE_BACKUP &&
+               (uint64_t)opening->version.attr.st_size % opening->version.header.page_size == 0;
 }
 
 static int run_pinned(struct opening *opening, struct engine_job *job, struct pin *pin) {
@@ -236,21 +262,10 @@ static int run_pinned(struct opening *opening, struct engine_job *job, struct pi
         if (opening->in_front)
                 return ATTEMPT_MUST_COPY;
         job->size = (uint64_t)opening->version.attr.st_size;
-        if (opening->store->config.engine != STORE_ENGINE_BACKUP) {
-                r = engine_reflink(job, pin, opening->version.header.page_size);
-                note_reflink(opening->store, opening->file.path, r);
-                if (r == 0) {
-                        struct snapshot *made =
-                                publish(opening, ENGINE_REFLINK, &job->out, job->size, sharable);
-
-                        if (made)
-                                snapshot_linger(made);
-                        return made ? 0 : -ENOMEM;
-                }
-                if (r != -EOPNOTSUPP)
-                        return r;
-        }
-        return stream(opening, job, pin, sharable);
+        if (!wants_backup(opening))
+                return run_copy(opening, job, pin, sharable);
+        r = prepare_backup(job, pin, opening->version.header.page_size);
+        return r < 0 ? r : stream(opening, job, pin, NULL, sharable);
 }
 
 /* ---- the private way ---------------------------------------------------------------------------- */
@@ -352,7 +367,6 @@ int attempt_run(struct opening *opening) {
         job.main_fd = main_fd;
         r = pin_new(&pin, &opening->file, main_fd, opening->attempts > 0 ? PATIENCE_NS : 0);
         if (r == 0) {
-                job.on_frontier = on_frontier;
                 r = run_pinned(opening, &job, pin);
         } else if (r == -EAGAIN || (r == -EBUSY && private_turn(opening))) {
                 r = run_private(opening, &job);

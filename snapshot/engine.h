@@ -28,19 +28,33 @@ struct engine_job {
 int engine_backup(struct engine_job *job, struct pin *pin, uint32_t page_size);
 
 /*
- * The reflink (S8): shares the extents of the main file, then lays the pages over it that the pinned version
- * has in the WAL. 0 with job->out, the caller's, of job->size bytes; -EOPNOTSUPP: the snapshot directory and
- * the source are not on one file system that can (said by nobody); -ENOSPC, -EIO, -EINTR, -ENOMEM: logged as
- * above. Blocks; no lock held.
+ * The copy: the main file, part by part from its beginning, and over each part the pages that the pinned
+ * version has in the WAL. clone: the extents of the main file are shared, not copied (S8: FICLONE, XFS,
+ * Btrfs).
  */
-int engine_reflink(struct engine_job *job, struct pin *pin, uint32_t page_size);
+struct engine_copy {
+        struct pin *pin;    /* borrowed */
+        uint32_t page_size; /* bytes */
+        bool clone;
+        struct vfs_source_page *pages; /* to be laid over; n_done of them are */
+        size_t n_pages, n_done;
+        uint8_t *batch;
+        uint64_t at; /* the bytes before are in place */
+};
 
 /*
- * The copy: of the main file, with the pages laid over it that the pinned version has in the WAL, part by
- * part. Into job->out, which has room for job->size bytes; on_frontier is told. 0; -EIO, -EINTR, -ENOSPC,
- * -ENOMEM: logged as above. Blocks; no lock held.
+ * Begins: makes job->out, the caller's, with room for job->size bytes, or when cloning for those that are not
+ * shared. 0; -EOPNOTSUPP: the snapshot directory and the source are not on one file system that can share
+ * (said by nobody); -ENOSPC, -ENOMEM, -errno. Blocks; no lock held.
  */
-int engine_copy(struct engine_job *job, struct pin *pin, uint32_t page_size);
+int engine_copy_init(struct engine_copy *copy, struct engine_job *job, struct pin *pin, uint32_t page_size,
+                     bool clone);
+void engine_copy_deinit(struct engine_copy *copy);
+/*
+ * Goes on, until until_ns of base_now_ns()'s clock, 0 for the end; tells on_frontier. 0: all is in place; 1:
+ * not yet; -EIO, -EINTR, -ENOSPC, -ENOMEM: logged as above. Blocks; no lock held.
+ */
+int engine_copy_run(struct engine_copy *copy, struct engine_job *job, uint64_t until_ns);
 
 /*
  * The private way (S7), for what SQLite cannot read without writing: copies main and WAL without a lock,

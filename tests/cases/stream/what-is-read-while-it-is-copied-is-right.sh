@@ -2,18 +2,24 @@
 # P1 during streaming: readers at random offsets, one at the very end, and some that read along, all while the copy is being
 # made and, in WAL mode, the application commits and checkpoints, get the bytes of the version that was opened, and the same
 # ones again later. Who comes meanwhile to the same version shares the copy.
-# Usage: what-is-read-while-it-is-copied-is-right.sh wal|delete
+# Usage: what-is-read-while-it-is-copied-is-right.sh wal|delete [xfs|btrfs]: there by a reflink that takes long
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
 
+if [ $# = 2 ]; then
+        . "$(dirname "$0")/../reflink/lib.sh"
+        make_disk "$2"
+        SNAP=$DISK/snapshots
+fi
+
 make_large "$SRC/big.db" "$1" 100
 mount_fs
-watch_copies "$SRC/big.db" "$MNT/big.db" <<'P'
+watch_copies "$SRC/big.db" "$MNT/big.db" "$(if [ $# = 2 ]; then echo reflink; else echo copy; fi)" <<'P'
 from watch_copies import *
 import random
 import sys
 import threading
-source, mount = sys.argv[1:]
+source, mount, engine = sys.argv[1:]
 application = Application(source)
 random.seed(1)
 
@@ -44,6 +50,8 @@ while number < 5 or (early <= 20 and number < 50):
     application.commit(5)
     truth = application.truth()
     size = len(truth)
+    # A reflink writes the pages that are in the WAL, and no other.
+    cost = size if engine == "copy" else os.path.getsize(source + "-wal") * 9 // 10
     before = written()
     fds = [os.open(mount, os.O_RDONLY) for _ in range(2)]
     got, over = [], threading.Event()
@@ -61,11 +69,12 @@ while number < 5 or (early <= 20 and number < 50):
     writer.join()
     for fd in fds:
         assert os.fstat(fd).st_size == size
+        assert os.getxattr(fd, "user.litesnapfs.engine").decode() == engine
         got.append((0, size + 1, os.pread(fd, size + 1, 0), written()))
         os.close(fd)
     for offset, length, data, _ in got:
         assert data == truth[offset:offset + length], f"round {number}: {length} bytes at {offset} are of no such version"
-    early += sum(when - before < size for _, _, _, when in got)
+    early += sum(when - before < cost for _, _, _, when in got)
     wait_for(application.reset)
 print(f"# {early} reads were answered before the copy was complete; in {shared} of {number} rounds both readers shared it")
 assert application.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
