@@ -5,6 +5,14 @@
 . "$(dirname "$0")/../lib.sh"
 
 journal=$1
+# The last byte first, so that all else is read when it is complete, as later readers of the same snapshot do.
+sha_when_complete() {
+        "$PYTHON" -c 'import hashlib, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+size = os.fstat(fd).st_size
+os.pread(fd, 1, size - 1)
+print(hashlib.sha256(os.pread(fd, size + 1, 0)).hexdigest())' "$1"
+}
 for page_size in 512 4096 65536; do
         db=$SRC/$page_size.db
         start_writer "$db" --journal "$journal" --page-size $page_size --transactions 300 --linger --writers 2 \
@@ -23,6 +31,7 @@ for page_size in 512 4096 65536; do
         fingerprint "$SRC" | grep -v -- -shm >"$T/before"
         mount_fs -o engine="${2:-auto}"
         equal "$(sha "$MNT/$page_size.db")" "$(sha "$T/expected/x.db")" "sha256 with pages of $page_size"
+        equal "$(sha_when_complete "$MNT/$page_size.db")" "$(sha "$T/expected/x.db")" "sha256 of the complete one"
         equal "$(stat -c %s "$MNT/$page_size.db")" "$(stat -c %s "$T/expected/x.db")" "size"
         unmount_fs
         fingerprint "$SRC" | grep -v -- -shm >"$T/after"
