@@ -22,6 +22,10 @@
 /* Between two tries of an opening that meets a lock: the others of its pool have a turn. */
 enum { PAUSE_NS = 2000000 };
 
+/* How long room that others have just given up may take to come back: the kernel closes files behind the back
+ * of whoever closed them. */
+enum { ROOM_NS = 100000000 };
+
 int opening_new(struct opening **out, struct store *store, const struct store_file *file) {
         struct opening *opening = calloc(1, sizeof(*opening));
         size_t name_size = strlen(file->name) + 1, path_size = strlen(file->path) + 1;
@@ -138,6 +142,17 @@ static void refused(struct opening *opening) {
         come_again(opening, PAUSE_NS);
 }
 
+/* Whether to try once more after -ENOSPC. */
+static bool room_may_come(struct opening *opening) {
+        uint64_t now = base_now_ns();
+
+        if (snapshot_purge_lingering(opening->store, NULL) > 0)
+                return true;
+        if (opening->room_until_ns == 0)
+                opening->room_until_ns = now + ROOM_NS;
+        return space_used(&opening->store->space) > 0 && now < opening->room_until_ns;
+}
+
 static void opening_run(struct work *work) {
         struct opening *opening = container_of(work, struct opening, work);
         int r;
@@ -147,8 +162,6 @@ static void opening_run(struct work *work) {
                 return;
         }
         r = attempt_run(opening);
-        if (r == -ENOSPC && snapshot_purge_lingering(opening->store, NULL) > 0)
-                r = attempt_run(opening);
         opening->in_front = false;
         switch (r) {
         case ATTEMPT_MUST_COPY:
@@ -160,6 +173,13 @@ static void opening_run(struct work *work) {
         case -EBUSY:
                 refused(opening);
                 return;
+        case -ENOSPC:
+                if (room_may_come(opening)) {
+                        come_again(opening, PAUSE_NS);
+                        return;
+                }
+                log_failure(opening, r);
+                break;
         case -EINTR:
                 r = -ECANCELED;
                 break;

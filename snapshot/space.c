@@ -84,6 +84,12 @@ static void budget_give(struct space *space, uint64_t bytes) {
         space->used -= bytes;
 }
 
+uint64_t space_used(struct space *space) {
+        MUTEX_SCOPE(&space->lock);
+
+        return space->used;
+}
+
 int space_file_init(struct space_file *file, struct space *space, uint64_t size) {
         int r;
 

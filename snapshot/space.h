@@ -19,6 +19,9 @@ struct space {
 int space_init(struct space *space, const char *dir, uint64_t max);
 void space_deinit(struct space *space);
 
+/* Bytes that are taken now. */
+uint64_t space_used(struct space *space);
+
 struct space_file {
         struct space *space;
         int fd;

@@ -89,14 +89,16 @@ int store_attr(struct store *store, const struct store_file *file, struct stat *
  * Tells the end of an open. Called exactly once for each successful store_open(), always from a worker
  * thread, never from within store_open() or store_cancel(), with no lock held. result 0: snapshot is the
  * caller's reference, attr what lstat and fstat show of it from now on until it is closed (P3); its bytes may
- * still be on their way, see snapshot_await(). Otherwise a negative errno and NULL: -EBUSY   locked by the
- * application past busy_timeout, or nothing can prove a copy consistent -EIO     corrupt or unreadable
- *   -ENOSPC  the snapshot does not fit
- *   -EACCES  not permitted
- *   -ENOLCK  require_locks
- *   -EINTR   store_cancel()
- *   -ESTALE  no longer a database, or another file: look it up again
- *   -ECANCELED the store is being freed
+ * still be on their way, see snapshot_await(). Otherwise NULL and one of
+ *
+ * - -EBUSY: locked by the application past busy_timeout, or nothing can prove a copy consistent;
+ * - -EIO: corrupt or unreadable;
+ * - -ENOSPC: the snapshot does not fit;
+ * - -EACCES: not permitted;
+ * - -ENOLCK: require_locks;
+ * - -EINTR: store_cancel();
+ * - -ESTALE: no longer a database, or another file: look it up again;
+ * - -ECANCELED: the store is being freed.
  */
 typedef void (*store_opened_fn)(void *userdata, int result, struct snapshot *snapshot,
                                 const struct stat *attr);

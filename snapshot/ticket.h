@@ -30,6 +30,7 @@ struct opening {
         unsigned attempts;
         const char *why;           /* what the private way has met; NULL: nothing but a lock */
         uint64_t pause_ns;         /* what ATTEMPT_LATER asks for */
+        uint64_t room_until_ns;    /* when -ENOSPC is final; 0: not met yet */
         bool waited;               /* for the end of a second (STORE_RACY_WAIT) */
         bool making;               /* a snapshot of version that others may share; under store->lock */
         struct version version;    /* constant while making is set */
