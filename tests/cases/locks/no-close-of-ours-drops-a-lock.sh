@@ -11,12 +11,8 @@
 journal=$1
 need_root 'looks into the daemon'
 db=$SRC/big.db
-# Large enough that the copy still runs when the other names have been used, which a sanitizer slows down in its own way.
-case $SANITIZER in
-none) megabytes=1000 ;;
-thread) megabytes=300 ;;
-*) megabytes=2000 ;;
-esac
+# Large enough that the copy still runs when the other names have been used.
+megabytes=1000
 # A lost lock is seen in most rounds, not in each: enough of them in every build.
 rounds=6
 
@@ -94,6 +90,7 @@ judge() {
 real=$LITESNAPFS
 judge "$real"
 case $verdicts in *lost*) fail "a lock was lost while a backup ran" ;; esac
-judge "${LITESNAPFS_POSIX_LOCKS:?}"
+# What the test can see does not depend on the sanitizer.
 is_plain || exit 0
+judge "${LITESNAPFS_POSIX_LOCKS:?}"
 case $verdicts in *lost*) ;; *) fail "the test is blind: it does not see POSIX locks being lost" ;; esac
