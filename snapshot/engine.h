@@ -52,7 +52,8 @@ int engine_copy_init(struct engine_copy *copy, struct engine_job *job, struct pi
 void engine_copy_deinit(struct engine_copy *copy);
 /*
  * Goes on, until until_ns of base_now_ns()'s clock, 0 for the end; tells on_frontier. 0: all is in place; 1:
- * not yet; -EIO, -EINTR, -ENOSPC, -ENOMEM: logged as above. Blocks; no lock held.
+ * not yet; -EIO, -EINTR, -ENOSPC, -ENOMEM: logged as above, but -ENOSPC only with on_frontier. Blocks; no
+ * lock held.
  */
 int engine_copy_run(struct engine_copy *copy, struct engine_job *job, uint64_t until_ns);
 

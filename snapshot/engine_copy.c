@@ -114,10 +114,9 @@ static int clone_range(const struct engine_job *job, uint64_t at, uint64_t end) 
 static int take_part(struct engine_copy *copy, struct engine_job *job, uint64_t end) {
         int64_t reached;
 
+        /* The first part was shared to see whether that is possible. */
         if (copy->clone)
-                return copy->at == 0
-                               ? 0
-                               : clone_range(job, copy->at, end); /* engine_copy_init() shared the first */
+                return copy->at > 0 ? clone_range(job, copy->at, end) : 0;
         reached = copy_range(job->main_fd, job->out.fd, copy->at, end);
         if (reached < 0)
                 return (int)reached;
@@ -191,7 +190,8 @@ int engine_copy_run(struct engine_copy *copy, struct engine_job *job, uint64_t u
                 if (r == 0 && job->on_frontier)
                         job->on_frontier(job->userdata, copy->at);
         }
-        if (r < 0)
+        /* Without room before the answer the open fails, and it is said there. */
+        if (r < 0 && (r != -ENOSPC || job->on_frontier))
                 base_log(BASE_LOG_ERROR, "%s: %s: %s", job->file->path, copy->clone ? "reflink" : "copy",
                          strerror(-r));
         return r;
