@@ -111,12 +111,9 @@ struct worker_pool *worker_pool_free(struct worker_pool *pool) {
         return NULL;
 }
 
-void worker_submit(struct worker_pool *pool, struct work *work, work_fn fn, uint64_t delay_ns) {
-        MUTEX_SCOPE(&pool->lock);
+static void insert_locked(struct worker_pool *pool, struct work *work) {
         struct work **at = &pool->queue;
 
-        work->fn = fn;
-        work->due_ns = base_now_ns() + delay_ns;
         while (*at && (*at)->due_ns <= work->due_ns)
                 at = &(*at)->next;
         work->next = *at;
@@ -126,4 +123,25 @@ void worker_submit(struct worker_pool *pool, struct work *work, work_fn fn, uint
                 pthread_cond_broadcast(&pool->changed);
         else
                 pthread_cond_signal(&pool->changed);
+}
+
+void worker_submit(struct worker_pool *pool, struct work *work, work_fn fn, uint64_t delay_ns) {
+        MUTEX_SCOPE(&pool->lock);
+
+        work->fn = fn;
+        work->due_ns = base_now_ns() + delay_ns;
+        insert_locked(pool, work);
+}
+
+void worker_hasten(struct worker_pool *pool, struct work *work) {
+        MUTEX_SCOPE(&pool->lock);
+        struct work **at = &pool->queue;
+
+        while (*at && *at != work)
+                at = &(*at)->next;
+        if (!*at)
+                return;
+        *at = work->next;
+        work->due_ns = base_now_ns();
+        insert_locked(pool, work);
 }

@@ -30,3 +30,8 @@ void worker_pool_drain(struct worker_pool *pool);
 struct worker_pool *worker_pool_free(struct worker_pool *pool);
 /* Has fn(work) called once by some thread, after delay_ns at the earliest. Never waits, never fails. */
 void worker_submit(struct worker_pool *pool, struct work *work, work_fn fn, uint64_t delay_ns);
+/*
+ * Has work that was submitted with a delay called as soon as its turn comes. Nothing happens if it is not in
+ * the queue any more, but the caller sees to it that it was not freed. Never waits.
+ */
+void worker_hasten(struct worker_pool *pool, struct work *work);

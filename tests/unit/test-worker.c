@@ -202,6 +202,26 @@ static void test_drain(void) {
         ok(!worker_pool_free(NULL), "no pool is no error");
 }
 
+/* What was put off for an hour comes at once when it is hastened; what is done is not done again. */
+static void test_hasten(void) {
+        struct board board;
+        struct piece late = { .board = &board, .number = 1 }, later = { .board = &board, .number = 2 };
+
+        board_init(&board, 2);
+        worker_submit(board.pool, &later.work, note, (uint64_t)7200000 * MS);
+        worker_submit(board.pool, &late.work, note, (uint64_t)3600000 * MS);
+        worker_hasten(board.pool, &later.work);
+        mutex_lock(&board.lock);
+        while (board.n_done < 1)
+                mutex_wait(&board.lock, &board.changed, 0);
+        is(board.order[0], 2, "what is hastened overtakes");
+        mutex_unlock(&board.lock);
+        worker_hasten(board.pool, &later.work);
+        worker_pool_drain(board.pool);
+        is(board.n_done, 2, "and each is done once");
+        board_deinit(&board);
+}
+
 int main(void) {
         base_log_to(tap_log, BASE_LOG_DEBUG);
         test_order();
@@ -209,5 +229,6 @@ int main(void) {
         test_threads();
         test_wakeups();
         test_drain();
+        test_hasten();
         return tap_done();
 }
