@@ -19,6 +19,8 @@
 #define MAGIC      "SQLite format 3"
 #define MAGIC_SIZE 16
 
+#define UNCACHED_MIN (UINT64_C(1) << 20)
+
 /* ---- open ---------------------------------------------------------------------------------------------- */
 
 /* Opens for reading what an O_PATH descriptor of a regular file refers to, without moving its access time
@@ -98,10 +100,22 @@ static void refresh_if_young(struct fs *fs, struct node *node, const struct hand
         fuse_lowlevel_notify_inval_inode(fs->session, fs_ino(fs, node), -1, 0);
 }
 
+/*
+ * Whether reads of a snapshot go past the page cache; see habit.c. A small one is one read in any case, and
+ * what the kernel cannot map then (before Linux 6.6) has to be cached.
+ */
+static bool wants_uncached(struct fs *fs, fuse_req_t req, struct handle *handle) {
+        return handle->snapshot && !handle->backing && snapshot_size(handle->snapshot) >= UNCACHED_MIN &&
+               atomic_load(&fs->agreement.uncached_map) &&
+               habits_reads_in_bulk(&fs->habits, fuse_req_ctx(req)->pid, &handle->reads.program);
+}
+
 void file_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi, struct handle *handle) {
         int r;
 
+        handle->uncached = wants_uncached(fs, req, handle);
         fi->fh = (uintptr_t)handle;
+        fi->direct_io = handle->uncached;
         /* The bytes of a node that is bound never change; those of an ordinary file may have since the last
          * open. */
         fi->keep_cache = handle->snapshot != NULL;
@@ -195,8 +209,8 @@ static void reply_bytes(fuse_req_t req, int fd, size_t size, off_t offset) {
         fuse_reply_data(req, &bytes, 0);
 }
 
-/* A read of a snapshot that is still being written. Holds its handle, so that the snapshot stays. */
-struct parked_read {
+/* A read of a snapshot. Holds its handle, so that the snapshot stays. */
+struct snapshot_request {
         struct snapshot_wait wait;
         struct fs *fs;
         fuse_req_t req;
@@ -205,40 +219,52 @@ struct parked_read {
         off_t offset;
 };
 
-static void on_bytes(struct snapshot_wait *wait) {
-        struct parked_read *parked = container_of(wait, struct parked_read, wait);
+/*
+ * Reads a snapshot: now, or as soon as the bytes are there, without a thread that waits (F6). By a buffer:
+ * splicing a snapshot saves one copy of the bytes, but costs more than that in work for each page.
+ */
+static void read_snapshot(struct snapshot_request *request) {
+        struct fs *fs = request->fs;
+        void *buffer = buffers_take(&fs->buffers);
+        ssize_t n = -ENOMEM;
 
-        if (wait->result < 0)
-                fs_reply(parked->req, wait->result);
-        else
-                reply_bytes(parked->req, parked->handle->fd, parked->size, parked->offset);
-        handle_unref(parked->fs, parked->handle);
-        free(parked);
+        mutex_assert_none_held();
+        if (buffer)
+                n = snapshot_read(request->handle->snapshot, buffer, request->size, (uint64_t)request->offset,
+                                  &request->wait);
+        if (n >= 0)
+                fuse_reply_buf(request->req, buffer, (size_t)n);
+        else if (n != -EAGAIN)
+                fs_reply(request->req, (int)n);
+        buffers_put(&fs->buffers, buffer);
+        /* Parked, it is no more ours. */
+        if (n == -EAGAIN)
+                return;
+        handle_unref(fs, request->handle);
+        free(request);
 }
 
-/* Reads a snapshot: now, or as soon as the bytes have been copied, without a thread that waits (F6). */
-static void read_snapshot(struct fs *fs, fuse_req_t req, struct handle *handle, size_t size, off_t offset) {
-        struct parked_read *parked = malloc(sizeof(*parked));
-        int r = -ENOMEM;
+static void on_bytes(struct snapshot_wait *wait) {
+        read_snapshot(container_of(wait, struct snapshot_request, wait));
+}
 
-        if (parked) {
-                *parked = (struct parked_read){ .wait.fn = on_bytes,
-                                                .fs = fs,
-                                                .req = req,
-                                                .handle = handle,
-                                                .size = size,
-                                                .offset = offset };
-                mutex_assert_none_held();
-                r = snapshot_await(handle->snapshot, (uint64_t)offset + size, &parked->wait);
-        }
-        if (r > 0)
+static void ask_snapshot(struct fs *fs, fuse_req_t req, struct handle *handle, size_t size, off_t offset) {
+        struct snapshot_request *request = malloc(sizeof(*request));
+
+        if (!request) {
+                handle_unref(fs, handle);
+                fs_reply(req, -ENOMEM);
                 return;
-        if (r < 0)
-                fs_reply(req, r);
-        else
-                reply_bytes(req, handle->fd, size, offset);
-        free(parked);
-        handle_unref(fs, handle);
+        }
+        if (handle->uncached)
+                habits_count(&fs->habits, &handle->reads, size);
+        *request = (struct snapshot_request){ .wait.fn = on_bytes,
+                                              .fs = fs,
+                                              .req = req,
+                                              .handle = handle,
+                                              .size = size < BUFFER_SIZE ? size : BUFFER_SIZE,
+                                              .offset = offset };
+        read_snapshot(request);
 }
 
 void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi) {
@@ -247,7 +273,7 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct
 
         mutex_assert_none_held();
         if (handle->snapshot) {
-                read_snapshot(fs, req, handle, size, offset);
+                ask_snapshot(fs, req, handle, size, offset);
                 return;
         }
         if (handle->fd < 0) {

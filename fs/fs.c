@@ -37,6 +37,8 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
                 return r;
         }
         inode_map_init(&fs->inodes, st.st_dev);
+        buffers_init(&fs->buffers);
+        habits_init(&fs->habits);
         return 0;
 }
 
@@ -64,6 +66,8 @@ void fs_deinit(struct fs *fs) {
         dirfd_cache_deinit(&fs->dirs);
         node_table_deinit(&fs->nodes);
         inode_map_deinit(&fs->inodes);
+        habits_deinit(&fs->habits);
+        buffers_deinit(&fs->buffers);
         pthread_cond_destroy(&fs->bound);
 }
 

@@ -1,8 +1,11 @@
 /* The mounted file system: what all requests share, and the helpers by which they find a file and reply. */
 #pragma once
 
+#include "fs/agreement.h"
+#include "fs/buffer.h"
 #include "fs/dirfd.h"
 #include "fs/fuse.h"
+#include "fs/habit.h"
 #include "fs/inode.h"
 #include "fs/node.h"
 #include "fs/passthrough.h"
@@ -24,7 +27,10 @@ struct fs {
         struct node_table nodes;
         struct dirfd_cache dirs;
         struct inode_map inodes;
+        struct agreement agreement;
         struct passthrough passthrough;
+        struct buffers buffers;
+        struct habits habits;
         /* Under nodes.mutex: */
         struct list handles;  /* every open file and directory */
         bool closing;         /* the session loop has ended */

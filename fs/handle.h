@@ -19,6 +19,8 @@ struct handle {
         bool guarded;            /* see read_guarded() */
         struct backing *backing; /* a reference when the kernel reads by itself, else NULL */
         struct snapshot *snapshot; /* a reference, for a database */
+        bool uncached;             /* its reads go past the kernel's page cache */
+        struct habit_reads reads;  /* while uncached */
         DIR *dir;                  /* owns fd, for a directory */
         struct dirent *entry;      /* read from dir, but not passed on yet */
         off_t offset;              /* where dir stands */

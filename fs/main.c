@@ -169,7 +169,7 @@ static int run(struct fs *fs, struct options *options, const char *mountpoint) {
                 base_log(BASE_LOG_ERROR, "cannot mount at '%s'", mountpoint);
                 goto out_signals;
         }
-        if (passthrough_attach(&fs->passthrough, fs->session) < 0)
+        if (agreement_attach(&fs->agreement, fs->session, fs->passthrough.wanted) < 0)
                 goto out_mount;
         if (chdir("/") < 0)
                 base_log(BASE_LOG_WARNING, "cannot leave the working directory: %s", strerror(errno));
@@ -221,7 +221,7 @@ static int mount_and_serve(struct options *options) {
         }
         fs.ready = daemon_ready;
         fs.one_file_system = options->one_file_system;
-        passthrough_init(&fs.passthrough, source_fd, options->passthrough);
+        passthrough_init(&fs.passthrough, &fs.agreement, source_fd, options->passthrough);
         r = run(&fs, options, mountpoint);
         fs_deinit(&fs);
         return r;

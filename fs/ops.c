@@ -28,8 +28,11 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn) {
          */
         conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
         conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS);
-        passthrough_agree(&fs->passthrough, conn);
+        agreement_make(&fs->agreement, conn);
         conn->max_background = BACKGROUND_MAX;
+        /* libfuse tells the kernel by this how much it may read at a time. */
+        if (conn->max_write > BUFFER_SIZE)
+                conn->max_write = BUFFER_SIZE;
         conn->congestion_threshold = BACKGROUND_CONGESTION;
         fs->ready();
 }

@@ -4,8 +4,8 @@
  * Invariant (the kernel's): all open files of one inode are passed through to the same file, or none is; any
  * other open fails with EIO. file.c and binding.c see to that: what is open decides for what is opened.
  *
- * libfuse has an interface for this from 3.17 on. Before, its INIT reply is completed on its way to the
- * kernel, and the open reply written by hand; the rest is ioctls in any case.
+ * libfuse has an interface for this from 3.17 on. Before, the open reply is written by hand; the rest is
+ * ioctls in any case. That the kernel does it at all is settled in agreement.c.
  *
  * The kernel reads the file with the flags of the reader's open, so O_NOATIME, by which we leave the source's
  * access times alone (P6), is lost. Hence files are opened a second time, by their handle, through a mount of
@@ -16,9 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <linux/mount.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
@@ -26,11 +24,6 @@
 #include <sys/uio.h>
 
 #include "fs/fs.h"
-
-#define LIBFUSE_KNOWS (FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17))
-
-/* The source may not be stacked on another file system itself, others may be stacked on the mount. */
-#define STACK_DEPTH 1
 
 /* As in Linux 6.9's <linux/fuse.h>. */
 #define OPEN_PASSTHROUGH (UINT32_C(1) << 7)
@@ -49,94 +42,6 @@ struct backing_open_out {
 
 #define IOC_BACKING_OPEN  _IOW(229, 1, struct backing_map)
 #define IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)
-
-/* ---- the agreement ------------------------------------------------------------------------------------- */
-
-static void agreed(struct passthrough *passthrough) {
-        atomic_store(&passthrough->agreed, true);
-        base_log(BASE_LOG_INFO, "the kernel reads files by itself (passthrough)");
-}
-
-#if LIBFUSE_KNOWS
-
-int passthrough_attach(struct passthrough *passthrough, struct fuse_session *session) {
-        passthrough->session = session;
-        return 0;
-}
-
-void passthrough_agree(struct passthrough *passthrough, struct fuse_conn_info *conn) {
-        if (!passthrough->wanted || !(conn->capable & FUSE_CAP_PASSTHROUGH))
-                return;
-        conn->want |= FUSE_CAP_PASSTHROUGH;
-        conn->max_backing_stack_depth = STACK_DEPTH;
-        agreed(passthrough);
-}
-
-#else
-
-#define INIT_PASSTHROUGH2 (UINT32_C(1) << (37 - 32))
-
-/* libfuse hands its calls the session's userdata. */
-static struct passthrough *passthrough_of(void *userdata) {
-        return &((struct fs *)userdata)->passthrough;
-}
-
-/* INIT comes first and alone, so init needs no lock. */
-static ssize_t on_read(int fd, void *buffer, size_t size, void *userdata) {
-        struct passthrough *passthrough = passthrough_of(userdata);
-        ssize_t n = read(fd, buffer, size);
-        const struct fuse_in_header *header = buffer;
-        const struct fuse_init_in *init = (const void *)(header + 1);
-
-        if (n >= (ssize_t)(sizeof(*header) + sizeof(*init)) && header->opcode == FUSE_INIT &&
-            init->flags & FUSE_INIT_EXT && init->flags2 & INIT_PASSTHROUGH2)
-                passthrough->init = header->unique;
-        return n;
-}
-
-static ssize_t on_writev(int fd, struct iovec *iov, int count, void *userdata) {
-        struct passthrough *passthrough = passthrough_of(userdata);
-        const struct fuse_out_header *header = iov[0].iov_base;
-        struct fuse_init_out *out;
-        uint32_t depth = STACK_DEPTH;
-
-        if (passthrough->init == 0 || header->unique != passthrough->init)
-                return writev(fd, iov, count);
-        passthrough->init = 0;
-        if (header->error != 0 || count != 2 || iov[1].iov_len < sizeof(struct fuse_init_out))
-                return writev(fd, iov, count);
-        out = iov[1].iov_base;
-        out->flags |= FUSE_INIT_EXT;
-        out->flags2 |= INIT_PASSTHROUGH2;
-        /* max_stack_depth in newer headers. */
-        memcpy((char *)out + offsetof(struct fuse_init_out, flags2) + sizeof(out->flags2), &depth,
-               sizeof(depth));
-        /* Before the kernel can ask for anything else. */
-        agreed(passthrough);
-        return writev(fd, iov, count);
-}
-
-static ssize_t on_splice(int from, off_t *from_offset, int to, off_t *to_offset, size_t size, unsigned flags,
-                         void *userdata) {
-        return splice(from, from_offset, to, to_offset, size, flags);
-}
-
-int passthrough_attach(struct passthrough *passthrough, struct fuse_session *session) {
-        static const struct fuse_custom_io io = {
-                .read = on_read,
-                .writev = on_writev,
-                .splice_receive = on_splice,
-                .splice_send = on_splice,
-        };
-
-        passthrough->session = session;
-        return passthrough->wanted ? fuse_session_custom_io(session, &io, fuse_session_fd(session)) : 0;
-}
-
-void passthrough_agree(struct passthrough *passthrough, struct fuse_conn_info *conn) {
-}
-
-#endif
 
 /* ---- opening the source without moving access times ---------------------------------------------------- */
 
@@ -163,10 +68,13 @@ static int clone_quietly(int fd) {
         return quiet < 0 ? -errno : quiet;
 }
 
-void passthrough_init(struct passthrough *passthrough, int root_fd, bool wanted) {
+void passthrough_init(struct passthrough *passthrough, const struct agreement *agreement, int root_fd,
+                      bool wanted) {
         struct stat st;
 
-        *passthrough = (struct passthrough){ .wanted = wanted && geteuid() == 0, .quiet_fd = -1 };
+        *passthrough = (struct passthrough){ .agreement = agreement,
+                                             .wanted = wanted && geteuid() == 0,
+                                             .quiet_fd = -1 };
         if (!passthrough->wanted || fstat(root_fd, &st) < 0)
                 return;
         passthrough->quiet_dev = st.st_dev;
@@ -198,7 +106,7 @@ static int open_by_handle(struct passthrough *passthrough, int path_fd) {
 int passthrough_open(struct passthrough *passthrough, int path_fd, const struct stat *st) {
         int fd;
 
-        if (!atomic_load(&passthrough->agreed) || passthrough->quiet_fd < 0 ||
+        if (!atomic_load(&passthrough->agreement->passthrough) || passthrough->quiet_fd < 0 ||
             st->st_dev != passthrough->quiet_dev)
                 return -EOPNOTSUPP;
         mutex_assert_none_held();
@@ -211,7 +119,7 @@ int passthrough_open(struct passthrough *passthrough, int path_fd, const struct 
 bool passthrough_is_quiet(struct passthrough *passthrough, int fd) {
         struct statvfs st;
 
-        return atomic_load(&passthrough->agreed) && fstatvfs(fd, &st) == 0 &&
+        return atomic_load(&passthrough->agreement->passthrough) && fstatvfs(fd, &st) == 0 &&
                st.f_flag & (ST_NOATIME | ST_RDONLY);
 }
 
@@ -221,7 +129,7 @@ struct backing *backing_new(struct passthrough *passthrough, int fd) {
         struct backing_map map = { .fd = fd };
         struct backing *backing;
 
-        if (!atomic_load(&passthrough->agreed))
+        if (!atomic_load(&passthrough->agreement->passthrough))
                 return NULL;
         backing = malloc(sizeof(*backing));
         if (!backing)
@@ -229,8 +137,8 @@ struct backing *backing_new(struct passthrough *passthrough, int fd) {
         mutex_assert_none_held();
         *backing = (struct backing){ .passthrough = passthrough,
                                      .refs = 1,
-                                     .id = ioctl(fuse_session_fd(passthrough->session), IOC_BACKING_OPEN,
-                                                 &map) };
+                                     .id = ioctl(fuse_session_fd(passthrough->agreement->session),
+                                                 IOC_BACKING_OPEN, &map) };
         if (backing->id > 0)
                 return backing;
         say_why(passthrough, errno);
@@ -250,7 +158,7 @@ struct backing *backing_unref(struct backing *backing) {
                 return NULL;
         mutex_assert_none_held();
         id = (uint32_t)backing->id;
-        ioctl(fuse_session_fd(backing->passthrough->session), IOC_BACKING_CLOSE, &id);
+        ioctl(fuse_session_fd(backing->passthrough->agreement->session), IOC_BACKING_CLOSE, &id);
         free(backing);
         return NULL;
 }

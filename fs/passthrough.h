@@ -6,17 +6,15 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#include "fs/fuse.h"
+#include "fs/agreement.h"
 
 /* Members are set before any request comes, but for the atomic ones. */
 struct passthrough {
-        struct fuse_session *session;
+        const struct agreement *agreement;
         bool wanted;
-        atomic_bool agreed; /* with the kernel, at INIT */
-        atomic_bool said;   /* that a file cannot be passed through: once is enough */
-        int quiet_fd;       /* the source's mount once more, where reading moves no access time; or -1 */
+        atomic_bool said; /* that a file cannot be passed through: once is enough */
+        int quiet_fd;     /* the source's mount once more, where reading moves no access time; or -1 */
         dev_t quiet_dev;
-        uint64_t init; /* which request is INIT, while that is not answered; else 0 */
 };
 
 /* A file that the kernel reads by itself. References are counted by any thread, without a lock. */
@@ -27,12 +25,9 @@ struct backing {
 };
 
 /* root_fd: of the source. What cannot be had is done without. */
-void passthrough_init(struct passthrough *passthrough, int root_fd, bool wanted);
+void passthrough_init(struct passthrough *passthrough, const struct agreement *agreement, int root_fd,
+                      bool wanted);
 void passthrough_deinit(struct passthrough *passthrough);
-/* Between mount and loop. userdata of the session: see passthrough_of() in passthrough.c. 0 or -errno. */
-int passthrough_attach(struct passthrough *passthrough, struct fuse_session *session);
-/* At INIT. */
-void passthrough_agree(struct passthrough *passthrough, struct fuse_conn_info *conn);
 
 /*
  * Opens for reading the ordinary file that an O_PATH descriptor with that stat refers to, such that the

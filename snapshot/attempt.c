@@ -1,17 +1,13 @@
 /*
  * One attempt of an opening: pin what is committed now, share the snapshot of it if there is one, else have
- * an engine make it.
- *
- * In WAL mode a pin blocks nobody, so the opens are answered as soon as it is taken, and copying begins with
- * the first read, or after a short while, so that neither the pin outlives its copy by much, nor an open that
- * reads nothing (borg, file managers) costs a copy (F5). In rollback mode a pin stops commits, and copying
- * begins at once.
+ * one made (making.c).
  *
  * Invariant: whatever can fail for lack of room or rights has been done before the opens are answered (T3).
  */
 #include "snapshot/attempt.h"
 
 #include "snapshot/base.h"
+#include "snapshot/making.h"
 #include "snapshot/unsafe.h"
 
 #include <errno.h>
@@ -22,7 +18,7 @@
  * The first try takes what it gets. Later ones, which know that somebody writes, each wait a little for a gap
  * between two commits.
  */
-enum { PATIENCE_NS = 20000000, IDLE_PIN_NS = 50000000 };
+enum { PATIENCE_NS = 20000000 };
 
 /*
  * How long an open may wait for a reflink to be complete, so that the kernel can read it by itself
@@ -33,23 +29,6 @@ enum { CLONE_FIRST_NS = 35000000 };
 
 /* How soon to look again for what another opening is making. */
 enum { MAKER_NS = 5000000 };
-
-/* ---- what engines ask and tell ------------------------------------------------------------------ */
-
-static bool unwanted(void *userdata) {
-        struct opening *opening = userdata;
-
-        if (opening->snapshot)
-                return snapshot_abandon(opening->snapshot);
-        MUTEX_SCOPE(&opening->store->lock);
-        return opening->store->closing || TAILQ_EMPTY(&opening->tickets);
-}
-
-static void on_frontier(void *userdata, uint64_t frontier) {
-        struct opening *opening = userdata;
-
-        snapshot_advance(opening->snapshot, frontier);
-}
 
 /* ---- snapshots ---------------------------------------------------------------------------------- */
 
@@ -78,27 +57,6 @@ static int share(struct opening *opening) {
         ticket_answer_all(opening, snapshot);
         snapshot_unref(snapshot);
         return 0;
-}
-
-/* Makes the snapshot and answers with it. sharable: opens to come may find it. One reference, or NULL without
- * memory. */
-static struct snapshot *publish(struct opening *opening, enum engine engine, struct space_file *file,
-                                uint64_t frontier, bool sharable) {
-        struct snapshot *snapshot = snapshot_new(opening->store, &opening->version, engine, file, frontier);
-
-        if (!snapshot) {
-                space_file_deinit(file);
-                return NULL;
-        }
-        mutex_lock(&opening->store->lock);
-        if (sharable)
-                snapshot_attach_locked(snapshot, opening->source);
-        opening->making = false;
-        mutex_unlock(&opening->store->lock);
-        ticket_answer_all(opening, snapshot);
-        /* Nobody will ask for an older version again. */
-        snapshot_purge_lingering(opening->store, opening->source);
-        return snapshot;
 }
 
 /* ---- under a pin -------------------------------------------------------------------------------- */
@@ -160,18 +118,25 @@ static int prepare_backup(struct engine_job *job, struct pin *pin, uint32_t page
                 r = base_pwrite(job->out.fd, page, page_size, 0);
         if (r == 0 && ftruncate(job->out.fd, (off_t)job->size) < 0)
                 r = -errno;
-        if (r < 0)
-                space_file_deinit(&job->out);
         return r;
 }
 
-/* Says once which engine is in use, by what became of a reflink. */
-static void note_reflink(struct store *store, const char *path, int r) {
+/* Whether reflinks of files of that device are worth a try. */
+static bool may_share(struct store *store, dev_t dev) {
+        MUTEX_SCOPE(&store->lock);
+
+        return store->config.engine != STORE_ENGINE_BACKUP && store->unshared != dev;
+}
+
+/* Remembers what became of a reflink, and says once which engine is in use. */
+static void note_reflink(struct store *store, const char *path, dev_t dev, int r) {
         bool first;
 
-        if (r < 0 && r != -EOPNOTSUPP)
+        if (r < 0 && r != -EOPNOTSUPP && r != -EXDEV)
                 return;
         mutex_lock(&store->lock);
+        if (r == -EXDEV)
+                store->unshared = dev;
         first = store->reflink == 0;
         if (first)
                 store->reflink = r < 0 ? r : 1;
@@ -185,55 +150,27 @@ static void note_reflink(struct store *store, const char *path, int r) {
 }
 
 /*
- * Answers, and goes on for as long as somebody has the snapshot. copy: NULL for engine_backup(). Takes
- * job->out. 0 or -ENOMEM.
+ * Begins the copy, by sharing extents if it can be. A share is complete before the answer if it can be soon,
+ * but where a pin can be read through only if that was asked for: the pages of the source are in memory,
+ * those of a share are not. 0 or -errno.
  */
-static int stream(struct opening *opening, struct engine_job *job, struct pin *pin, struct engine_copy *copy,
-                  bool sharable) {
-        uint32_t page_size = opening->version.header.page_size;
-        enum engine engine = !copy ? ENGINE_BACKUP : copy->clone ? ENGINE_REFLINK : ENGINE_COPY;
-        uint64_t frontier = copy ? copy->at : page_size;
-        struct snapshot *snapshot;
-        int r;
-
-        snapshot = opening->snapshot = publish(opening, engine, &job->out, frontier, sharable);
-        if (!snapshot)
-                return -ENOMEM;
-        if (frontier < job->size) {
-                if (pin->vfs.read_lock >= 0)
-                        snapshot_wait_for_reader(snapshot, base_now_ns() + IDLE_PIN_NS);
-                job->out = snapshot->file;
-                job->on_frontier = on_frontier;
-                if (unwanted(opening))
-                        r = -EINTR;
-                else
-                        r = copy ? engine_copy_run(copy, job, 0) : engine_backup(job, pin, page_size);
-                snapshot_finish(snapshot, r);
-        }
-        snapshot_linger(snapshot);
-        return 0;
-}
-
-/* The copy, by sharing extents if it can be. 0 or -errno. */
-static int run_copy(struct opening *opening, struct engine_job *job, struct pin *pin, bool sharable) {
+static int begin_copy(struct making *making) {
+        struct store *store = making->opening->store;
         uint64_t until = base_now_ns() + CLONE_FIRST_NS;
-        uint32_t page_size = opening->version.header.page_size;
-        _cleanup_(engine_copy_deinit) struct engine_copy copy = { .pages = NULL };
-        int r = -EOPNOTSUPP;
+        uint32_t page_size = making->opening->version.header.page_size;
+        bool at_once = making->pin->vfs.read_lock < 0 || store->config.engine == STORE_ENGINE_REFLINK;
+        dev_t dev = making->opening->source->key.dev;
+        int r = -EXDEV;
 
-        if (opening->store->config.engine != STORE_ENGINE_BACKUP) {
-                r = engine_copy_init(&copy, job, pin, page_size, true);
-                note_reflink(opening->store, opening->file.path, r);
+        if (may_share(store, dev)) {
+                r = engine_copy_init(&making->copy, &making->job, making->pin, page_size, true);
+                note_reflink(store, making->opening->file.path, dev, r);
         }
-        if (r == -EOPNOTSUPP)
-                r = engine_copy_init(&copy, job, pin, page_size, false);
-        else if (r == 0)
-                r = engine_copy_run(&copy, job, until);
-        if (r < 0) {
-                space_file_deinit(&job->out);
-                return r;
-        }
-        return stream(opening, job, pin, &copy, sharable);
+        if (r == -EOPNOTSUPP || r == -EXDEV)
+                r = engine_copy_init(&making->copy, &making->job, making->pin, page_size, false);
+        else if (r == 0 && at_once)
+                r = engine_copy_run(&making->copy, &making->job, until);
+        return r < 0 ? r : 0;
 }
 
 /* The backup, where it was asked for. It would round up a file that does not consist of whole pages. */
@@ -242,7 +179,11 @@ static bool wants_backup(const struct opening *opening) {
                (uint64_t)opening->version.attr.st_size % opening->version.header.page_size == 0;
 }
 
-static int run_pinned(struct opening *opening, struct engine_job *job, struct pin *pin) {
+static int run_pinned(struct making *making) {
+        struct opening *opening = making->opening;
+        struct engine_job *job = &making->job;
+        struct pin *pin = making->pin;
+        uint32_t page_size;
         bool sharable;
         int r;
 
@@ -262,17 +203,26 @@ static int run_pinned(struct opening *opening, struct engine_job *job, struct pi
         if (opening->in_front)
                 return ATTEMPT_MUST_COPY;
         job->size = (uint64_t)opening->version.attr.st_size;
-        if (!wants_backup(opening))
-                return run_copy(opening, job, pin, sharable);
-        r = prepare_backup(job, pin, opening->version.header.page_size);
-        return r < 0 ? r : stream(opening, job, pin, NULL, sharable);
+        page_size = opening->version.header.page_size;
+        r = wants_backup(opening) ? prepare_backup(job, pin, page_size) : begin_copy(making);
+        if (r < 0) {
+                space_file_deinit(&job->out);
+                return r;
+        }
+        if (!making->copy.pin)
+                r = making_answer(making, ENGINE_BACKUP, page_size, sharable, false);
+        else
+                r = making_answer(making, making->copy.clone ? ENGINE_REFLINK : ENGINE_COPY, making->copy.at,
+                                  sharable, making->copy.at < job->size);
+        return r < 0 ? r : ATTEMPT_ANSWERED;
 }
 
 /* ---- the private way ---------------------------------------------------------------------------- */
 
-static int run_private(struct opening *opening, struct engine_job *job) {
+static int run_private(struct making *making) {
+        struct opening *opening = making->opening;
+        struct engine_job *job = &making->job;
         bool sharable = version_provable(&opening->version);
-        struct snapshot *snapshot;
         int r;
 
         r = sharable ? share(opening) : ATTEMPT_ALONE;
@@ -291,11 +241,8 @@ static int run_private(struct opening *opening, struct engine_job *job) {
         opening->making = false;
         version_set_size(&opening->version, job->size);
         mutex_unlock(&opening->store->lock);
-        snapshot = publish(opening, ENGINE_PRIVATE, &job->out, job->size, sharable);
-        if (!snapshot)
-                return -ENOMEM;
-        snapshot_linger(snapshot);
-        return 0;
+        r = making_answer(making, ENGINE_PRIVATE, job->size, sharable, false);
+        return r < 0 ? r : ATTEMPT_ANSWERED;
 }
 
 /*
@@ -335,28 +282,19 @@ static bool second_to_wait_for(struct opening *opening) {
         return true;
 }
 
-int attempt_run(struct opening *opening) {
-        struct engine_job job = { .file = &opening->file,
-                                  .space = &opening->store->space,
-                                  .unwanted = unwanted,
-                                  .userdata = opening,
-                                  .on_frontier = NULL,
-                                  .out = SPACE_FILE_NULL };
-        _cleanup_(base_closep) int main_fd = -1;
-        struct pin *pin = NULL;
+/* With a making for it, to be freed unless the result is ATTEMPT_ANSWERED. */
+static int run(struct making *making) {
+        struct opening *opening = making->opening;
         struct stat st;
         int r;
 
-        mutex_lock(&opening->store->lock);
-        opening->making = false; /* from here on the version is not the one that others may wait for */
-        mutex_unlock(&opening->store->lock);
-        main_fd = open_main(opening, &st);
-        if (main_fd < 0)
-                return main_fd;
-        r = unsafe_check(opening->store, main_fd, opening->file.path);
+        making->main_fd = making->job.main_fd = open_main(opening, &st);
+        if (making->main_fd < 0)
+                return making->main_fd;
+        r = unsafe_check(opening->store, making->main_fd, opening->file.path);
         if (r < 0)
                 return r;
-        r = version_look(&opening->version, &opening->file, main_fd, &st, &opening->store->wals);
+        r = version_look(&opening->version, &opening->file, making->main_fd, &st, &opening->store->wals);
         if (r < 0 && r != -ESTALE)
                 base_log(BASE_LOG_ERROR, "%s: cannot read it, or what lies beside it: %s", opening->file.path,
                          strerror(-r));
@@ -364,14 +302,29 @@ int attempt_run(struct opening *opening) {
                 return r;
         if (second_to_wait_for(opening))
                 return ATTEMPT_LATER;
-        job.main_fd = main_fd;
-        r = pin_new(&pin, &opening->file, main_fd, opening->attempts > 0 ? PATIENCE_NS : 0);
-        if (r == 0) {
-                r = run_pinned(opening, &job, pin);
-        } else if (r == -EAGAIN || (r == -EBUSY && private_turn(opening))) {
-                r = run_private(opening, &job);
+        r = pin_new(&making->pin, &opening->file, making->main_fd, opening->attempts > 0 ? PATIENCE_NS : 0);
+        if (r == 0)
+                return run_pinned(making);
+        if (r == -EAGAIN || (r == -EBUSY && private_turn(opening)))
+                return run_private(making);
+        return r;
+}
+
+int attempt_run(struct opening *opening) {
+        struct making *making = making_new(opening);
+        int r;
+
+        if (!making)
+                return -ENOMEM;
+        mutex_lock(&opening->store->lock);
+        opening->making = false; /* from here on the version is not the one that others may wait for */
+        mutex_unlock(&opening->store->lock);
+        r = run(making);
+        if (r == ATTEMPT_ANSWERED) {
+                making_go_on(making);
+                return r;
         }
-        pin_free(pin);
+        making_free(making);
         /* What goes wrong with two databases at once says nothing of either. */
         if (r < 0 && r != -EBUSY && still_named(opening) < 0)
                 return -ESTALE;

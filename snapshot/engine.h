@@ -44,8 +44,9 @@ struct engine_copy {
 
 /*
  * Begins: makes job->out, the caller's, with room for job->size bytes, or when cloning for those that are not
- * shared. 0; -EOPNOTSUPP: the snapshot directory and the source are not on one file system that can share
- * (said by nobody); -ENOSPC, -ENOMEM, -errno. Blocks; no lock held.
+ * shared. 0; -EXDEV: the snapshot directory and the source are not on one file system that can share;
+ * -EOPNOTSUPP: this file cannot be shared (neither is said by anybody); -ENOSPC, -ENOMEM, -errno. Blocks; no
+ * lock held.
  */
 int engine_copy_init(struct engine_copy *copy, struct engine_job *job, struct pin *pin, uint32_t page_size,
                      bool clone);

@@ -106,7 +106,7 @@ static int clone_range(const struct engine_job *job, uint64_t at, uint64_t end) 
                 if (ioctl(job->out.fd, FICLONERANGE, &range) == 0)
                         return 0;
                 if (errno != EINTR && (errno != EINVAL || (uint64_t)st.st_size == seen))
-                        return -errno;
+                        return errno == EOPNOTSUPP ? -EXDEV : -errno;
                 seen = (uint64_t)st.st_size;
         }
 }
@@ -157,7 +157,7 @@ int engine_copy_init(struct engine_copy *copy, struct engine_job *job, struct pi
                 r = clone_range(job, 0, FIRST_PART);
         else if (ftruncate(job->out.fd, (off_t)job->size) < 0)
                 r = -errno;
-        if (clone && r < 0)
+        if (clone && r < 0 && r != -EXDEV)
                 r = r == -ENOSPC || r == -EDQUOT ? -ENOSPC : -EOPNOTSUPP;
         if (r == 0)
                 r = vfs_source_wal_pages(&pin->vfs, &copy->pages, &copy->n_pages);

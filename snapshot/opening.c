@@ -48,17 +48,7 @@ int opening_new(struct opening **out, struct store *store, const struct store_fi
         return 0;
 }
 
-struct opening *opening_free(struct opening *opening) {
-        if (!opening)
-                return NULL;
-        if (opening->strings)
-                base_closep(&opening->file.dirfd);
-        free(opening->strings);
-        free(opening);
-        return NULL;
-}
-
-/* ---- the end of an opening ---------------------------------------------------------------------- */
+/* ---- what is said of a failure ---------------------------------------------------------------------- */
 
 static void log_failure(const struct opening *opening, int r) {
         const char *why = opening->why, *path = opening->file.path;
@@ -72,23 +62,6 @@ static void log_failure(const struct opening *opening, int r) {
         else if (r == -ENOSPC)
                 base_log(BASE_LOG_ERROR, "%s: no space in %s for a snapshot of %llu bytes", path,
                          opening->store->space.dir, (unsigned long long)opening->version.attr.st_size);
-}
-
-/* Answers whoever is left, with an error, and frees the opening. */
-static void finish(struct opening *opening, int r) {
-        struct store *store = opening->store;
-        struct source *source = opening->source;
-
-        mutex_lock(&store->lock);
-        if (source->joinable == opening)
-                source->joinable = NULL;
-        opening->making = false;
-        /* This lets go of the lock: until it is done, the opening keeps its source. */
-        ticket_answer_locked(opening, UINT64_MAX, r, NULL);
-        LIST_REMOVE(opening, link);
-        source_put_locked(store, source);
-        mutex_unlock(&store->lock);
-        opening_free(opening);
 }
 
 /* ---- running ------------------------------------------------------------------------------------ */
@@ -124,7 +97,7 @@ static void come_again(struct opening *opening, uint64_t pause_ns) {
                 opening->source->joinable = opening;
         mutex_unlock(&opening->store->lock);
         if (joined)
-                finish(opening, -ECANCELED);
+                opening_finish(opening, -ECANCELED);
         else
                 worker_submit(opening->store->copies, &opening->work, opening_run, pause_ns);
 }
@@ -158,10 +131,12 @@ static void opening_run(struct work *work) {
         int r;
 
         if (!begin(opening)) {
-                finish(opening, -ECANCELED);
+                opening_finish(opening, -ECANCELED);
                 return;
         }
         r = attempt_run(opening);
+        if (r == ATTEMPT_ANSWERED)
+                return;
         opening->in_front = false;
         switch (r) {
         case ATTEMPT_MUST_COPY:
@@ -187,7 +162,7 @@ static void opening_run(struct work *work) {
                 if (r < 0)
                         log_failure(opening, r);
         }
-        finish(opening, r);
+        opening_finish(opening, r);
 }
 
 void opening_start(struct opening *opening) {

@@ -5,6 +5,5 @@
 
 /* Makes an opening of file, with nobody waiting yet; not in any list. 0 or -errno. */
 int opening_new(struct opening **out, struct store *store, const struct store_file *file);
-struct opening *opening_free(struct opening *opening);
 /* Queues it. No lock held. */
 void opening_start(struct opening *opening);

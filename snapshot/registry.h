@@ -1,6 +1,6 @@
 /*
- * The inside of a store: its sources, their snapshots and the opens that wait. For store.c, opening.c and
- * snapshot.c only.
+ * The inside of a store: its sources, their snapshots and the opens that wait. For store.c, snapshot.c,
+ * reading.c and what runs openings only.
  *
  * Everything here that is not constant is under store->lock, which is held for list work only.
  */
@@ -14,6 +14,8 @@
 #define REGISTRY_BUCKETS 1024
 
 struct opening;
+
+struct live;
 
 /* One name of one database file: by which a source is told from another. A hard link is another source:
  * SQLite's side files belong to a name. */
@@ -40,7 +42,7 @@ enum engine {
 
 /*
  * One immutable version in a nameless file. It is made complete, or with the bytes up to frontier in place
- * while an engine writes the others; waits are the reads that want more.
+ * while an engine writes the others, or will when it has to; waits are the reads that want more.
  */
 struct snapshot {
         LIST_ENTRY(snapshot) link;           /* in source->snapshots while source is set */
@@ -54,9 +56,12 @@ struct snapshot {
         uint64_t frontier;
         int error; /* -errno: copying has failed */
         struct snapshot_wait *waits;
-        bool lingering;       /* one of refs is for later readers, until linger_until_ns */
-        bool read;            /* somebody has waited for bytes */
-        pthread_cond_t moved; /* refs or read have changed: for the maker */
+        const struct live *live; /* the pin lives, and reads go to the source; its maker's */
+        unsigned live_reads;     /* that are under way */
+        uint64_t live_bytes;     /* that were read in this way */
+        pthread_cond_t unread;   /* live_reads fell to 0: for the maker */
+        struct work *held;       /* the maker's, queued to begin copying some time; NULL when it has begun */
+        bool lingering;          /* one of refs is for later readers, until linger_until_ns */
         uint64_t linger_until_ns;
         struct work linger;
 };
@@ -73,7 +78,8 @@ struct store {
         LIST_HEAD(, snapshot) lingering;
         dev_t warned[16]; /* see unsafe.c */
         size_t n_warned;
-        int reflink; /* what became of the first try: 0 not tried yet, 1, -errno */
+        dev_t unshared; /* whose files cannot be reflinked into the snapshot directory; 0: not met yet */
+        int reflink;    /* what became of the first try: 0 not tried yet, 1, -errno */
         LIST_HEAD(, source) sources[REGISTRY_BUCKETS];
 };
 
@@ -90,6 +96,8 @@ struct snapshot *snapshot_new(struct store *store, const struct version *version
                               struct space_file *file, uint64_t frontier);
 /* Lets later opens of source find it. */
 void snapshot_attach_locked(struct snapshot *snapshot, struct source *source);
+/* Later opens find it no more. */
+void snapshot_detach_locked(struct snapshot *snapshot);
 /* A snapshot of this very version with a reference added, or NULL. */
 struct snapshot *snapshot_find_locked(struct source *source, const struct version *version);
 
@@ -97,10 +105,11 @@ struct snapshot *snapshot_find_locked(struct source *source, const struct versio
 
 /* All bytes before frontier are in place. */
 void snapshot_advance(struct snapshot *snapshot, uint64_t frontier);
-/* The end of copying: 0, all is in place, or -errno, it never will be. */
+/* The end of copying: 0, all is in place, or -errno, it never will be. No read uses the pin any more when
+ * this returns: it waits for those that do. */
 void snapshot_finish(struct snapshot *snapshot, int r);
-/* Waits until somebody waits for bytes, or nobody else has a reference, or deadline_ns. */
-void snapshot_wait_for_reader(struct snapshot *snapshot, uint64_t deadline_ns);
+/* Nobody but the maker has a reference. */
+bool snapshot_unwanted_locked(const struct snapshot *snapshot);
 /* Whether nobody but the maker has a reference; then nobody will: it is not to be found any more. */
 bool snapshot_abandon(struct snapshot *snapshot);
 

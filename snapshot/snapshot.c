@@ -1,10 +1,8 @@
 /*
- * Snapshots: immutable versions, counted, found by the sources they are of, and read while they are still
- * being written.
+ * Snapshots: immutable versions, counted, and found by the sources they are of. How they are read: reading.c.
  *
- * Invariants: a snapshot in its source's list has references, and the last unref takes it out under the lock,
- * so that nobody finds one that is going. Bytes before frontier never change. A wait is in the list only
- * while its end is beyond the frontier; whoever takes it out under the lock has it called.
+ * Invariant: a snapshot in its source's list has references, and the last unref takes it out under the lock,
+ * so that nobody finds one that is going.
  */
 #include "snapshot/registry.h"
 
@@ -22,7 +20,7 @@ struct snapshot *snapshot_new(struct store *store, const struct version *version
         snapshot->engine = engine;
         snapshot->file = *file;
         snapshot->frontier = frontier;
-        mutex_cond_init(&snapshot->moved);
+        mutex_cond_init(&snapshot->unread);
         *file = (struct space_file)SPACE_FILE_NULL;
         return snapshot;
 }
@@ -35,7 +33,7 @@ void snapshot_attach_locked(struct snapshot *snapshot, struct source *source) {
         LIST_INSERT_HEAD(&source->snapshots, snapshot, link);
 }
 
-static void detach_locked(struct snapshot *snapshot) {
+void snapshot_detach_locked(struct snapshot *snapshot) {
         struct source *source = snapshot->source;
 
         mutex_assert_held(&snapshot->store->lock);
@@ -75,15 +73,15 @@ struct snapshot *snapshot_unref(struct snapshot *snapshot) {
         mutex_lock(&store->lock);
         last = --snapshot->refs == 0;
         if (last)
-                detach_locked(snapshot);
-        else
-                pthread_cond_signal(&snapshot->moved);
+                snapshot_detach_locked(snapshot);
+        else if (snapshot->refs == 1 && snapshot->held)
+                worker_hasten(store->copies, snapshot->held);
         if (snapshot->lingering)
                 snapshot->linger_until_ns = base_now_ns() + (uint64_t)store->config.linger_s * 1000000000;
         mutex_unlock(&store->lock);
         if (last) {
                 space_file_deinit(&snapshot->file);
-                pthread_cond_destroy(&snapshot->moved);
+                pthread_cond_destroy(&snapshot->unread);
                 free(snapshot);
         }
         return NULL;
@@ -105,92 +103,19 @@ bool snapshot_complete(const struct snapshot *snapshot) {
         return snapshot->frontier == snapshot_size(snapshot);
 }
 
-int snapshot_await(struct snapshot *snapshot, uint64_t end, struct snapshot_wait *wait) {
-        MUTEX_SCOPE(&snapshot->store->lock);
-
-        if (end > snapshot_size(snapshot))
-                end = snapshot_size(snapshot);
-        if (end <= snapshot->frontier)
-                return 0;
-        if (snapshot->error < 0)
-                return -EIO;
-        wait->end = end;
-        wait->next = snapshot->waits;
-        snapshot->waits = wait;
-        snapshot->read = true;
-        pthread_cond_signal(&snapshot->moved);
-        return 1;
-}
-
-static void call_wait(struct work *work) {
-        struct snapshot_wait *wait = container_of(work, struct snapshot_wait, work);
-
-        wait->fn(wait);
-}
-
-/* Takes out the waits that end before frontier, or all with an error. */
-static struct snapshot_wait *take_waits_locked(struct snapshot *snapshot) {
-        struct snapshot_wait **at = &snapshot->waits, *taken = NULL;
-
-        mutex_assert_held(&snapshot->store->lock);
-        while (*at) {
-                struct snapshot_wait *wait = *at;
-
-                if (wait->end > snapshot->frontier && snapshot->error == 0) {
-                        at = &wait->next;
-                        continue;
-                }
-                wait->result = wait->end > snapshot->frontier ? -EIO : 0;
-                *at = wait->next;
-                wait->next = taken;
-                taken = wait;
-        }
-        return taken;
-}
-
-static void move(struct snapshot *snapshot, uint64_t frontier, int error) {
-        struct store *store = snapshot->store;
-        struct snapshot_wait *taken;
-
-        mutex_lock(&store->lock);
-        snapshot->frontier = frontier > snapshot->frontier ? frontier : snapshot->frontier;
-        snapshot->error = error;
-        if (error < 0)
-                detach_locked(snapshot);
-        taken = take_waits_locked(snapshot);
-        mutex_unlock(&store->lock);
-        while (taken) {
-                struct snapshot_wait *wait = taken;
-
-                taken = wait->next;
-                worker_submit(store->front, &wait->work, call_wait, 0);
-        }
-}
-
 /* ---- for the maker ------------------------------------------------------------------------------ */
 
-void snapshot_advance(struct snapshot *snapshot, uint64_t frontier) {
-        move(snapshot, frontier, 0);
-}
-
-void snapshot_finish(struct snapshot *snapshot, int r) {
-        move(snapshot, r < 0 ? 0 : snapshot_size(snapshot), r);
-}
-
-void snapshot_wait_for_reader(struct snapshot *snapshot, uint64_t deadline_ns) {
-        MUTEX_SCOPE(&snapshot->store->lock);
-
-        while (!snapshot->read && snapshot->refs > 1 && !snapshot->store->closing)
-                if (mutex_wait(&snapshot->store->lock, &snapshot->moved, deadline_ns) == -ETIMEDOUT)
-                        return;
+bool snapshot_unwanted_locked(const struct snapshot *snapshot) {
+        mutex_assert_held(&snapshot->store->lock);
+        return snapshot->refs == 1 || snapshot->store->closing;
 }
 
 bool snapshot_abandon(struct snapshot *snapshot) {
         MUTEX_SCOPE(&snapshot->store->lock);
 
-        if (snapshot->refs > 1 && !snapshot->store->closing)
+        if (!snapshot_unwanted_locked(snapshot))
                 return false;
-        detach_locked(snapshot);
+        snapshot_detach_locked(snapshot);
         return true;
 }
 
@@ -250,7 +175,7 @@ unsigned snapshot_purge_lingering(struct store *store, const struct source *sour
                 if (snapshot->refs > 1 || (source && snapshot->source != source))
                         continue;
                 /* Its timer has the last reference and will find nothing left but the struct. */
-                detach_locked(snapshot);
+                snapshot_detach_locked(snapshot);
                 snapshot->lingering = false;
                 LIST_REMOVE(snapshot, lingering_link);
                 file = snapshot->file;

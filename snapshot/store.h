@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 struct snapshot;
 struct store;
@@ -89,7 +90,7 @@ int store_attr(struct store *store, const struct store_file *file, struct stat *
  * Tells the end of an open. Called exactly once for each successful store_open(), always from a worker
  * thread, never from within store_open() or store_cancel(), with no lock held. result 0: snapshot is the
  * caller's reference, attr what lstat and fstat show of it from now on until it is closed (P3); its bytes may
- * still be on their way, see snapshot_await(). Otherwise NULL and one of
+ * still be on their way, see snapshot_read(). Otherwise NULL and one of
  *
  * - -EBUSY: locked by the application past busy_timeout, or nothing can prove a copy consistent;
  * - -EIO: corrupt or unreadable;
@@ -126,12 +127,11 @@ int snapshot_fact(const struct snapshot *snapshot, const char *name, char *text,
 int store_fact(struct store *store, const struct store_file *file, const struct stat *st, const char *name,
                char *text, size_t size);
 
-/* The nameless file, for pread and splice of bytes that are there. Borrowed: good while the reference is
- * held. */
+/* The nameless file, to be read when it is complete. Borrowed: good while the reference is held. */
 int snapshot_fd(const struct snapshot *snapshot);
-/* The size in bytes that it has when it is complete. */
+/* The size in bytes of what can be read. */
 uint64_t snapshot_size(const struct snapshot *snapshot);
-/* Whether all its bytes are there. */
+/* Whether all its bytes are in the file. */
 bool snapshot_complete(const struct snapshot *snapshot);
 
 /* A read that waits for bytes. The caller's, who does not touch it until fn is called. */
@@ -139,16 +139,17 @@ struct snapshot_wait {
         struct work work;
         struct snapshot_wait *next;
         uint64_t end;
-        int result;
-        void (*fn)(struct snapshot_wait *wait); /* result: 0 or -EIO */
+        void (*fn)(struct snapshot_wait *wait);
 };
 
 /*
- * Are the bytes up to end there? 0: yes, or as far as the file goes. 1: not yet, and wait->fn will be called
- * once, from a worker thread, with no lock held. -EIO: copying has failed. The caller keeps its reference
- * meanwhile. Never waits.
+ * Reads up to size bytes from offset, fewer only at the end. Count; -EAGAIN: they are not there yet, and
+ * wait->fn will be called once, from a worker thread, with no lock held, when it is time to read again; -EIO,
+ * -errno (logged). Any thread, any number at a time; blocks for no more than the I/O; the caller keeps its
+ * reference meanwhile. No lock held.
  */
-int snapshot_await(struct snapshot *snapshot, uint64_t end, struct snapshot_wait *wait);
+ssize_t snapshot_read(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset,
+                      struct snapshot_wait *wait);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 struct snapshot *snapshot_unref(struct snapshot *snapshot);

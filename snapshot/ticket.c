@@ -5,6 +5,8 @@
  */
 #include "snapshot/ticket.h"
 
+#include "snapshot/base.h"
+
 void ticket_unref_locked(struct store_ticket *ticket) {
         mutex_assert_held(&ticket->store->lock);
         if (--ticket->refs == 0)
@@ -52,4 +54,32 @@ void ticket_join_locked(struct opening *opening, struct opening *other) {
         TAILQ_CONCAT(&other->tickets, &opening->tickets, link);
         if (other->attempts < opening->attempts)
                 other->attempts = opening->attempts;
+}
+
+/* ---- the end of an opening ---------------------------------------------------------------------- */
+
+struct opening *opening_free(struct opening *opening) {
+        if (!opening)
+                return NULL;
+        if (opening->strings)
+                base_closep(&opening->file.dirfd);
+        free(opening->strings);
+        free(opening);
+        return NULL;
+}
+
+void opening_finish(struct opening *opening, int r) {
+        struct store *store = opening->store;
+        struct source *source = opening->source;
+
+        mutex_lock(&store->lock);
+        if (source->joinable == opening)
+                source->joinable = NULL;
+        opening->making = false;
+        /* This lets go of the lock: until it is done, the opening keeps its source. */
+        ticket_answer_locked(opening, UINT64_MAX, r, NULL);
+        LIST_REMOVE(opening, link);
+        source_put_locked(store, source);
+        mutex_unlock(&store->lock);
+        opening_free(opening);
 }

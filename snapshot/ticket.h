@@ -28,13 +28,12 @@ struct opening {
         TAILQ_HEAD(, store_ticket) tickets; /* who waits; under store->lock */
         bool in_front;                      /* queued for the front pool: may look but not copy */
         unsigned attempts;
-        const char *why;           /* what the private way has met; NULL: nothing but a lock */
-        uint64_t pause_ns;         /* what ATTEMPT_LATER asks for */
-        uint64_t room_until_ns;    /* when -ENOSPC is final; 0: not met yet */
-        bool waited;               /* for the end of a second (STORE_RACY_WAIT) */
-        bool making;               /* a snapshot of version that others may share; under store->lock */
-        struct version version;    /* constant while making is set */
-        struct snapshot *snapshot; /* what the waiting opens have been given while it is being written */
+        const char *why;        /* what the private way has met; NULL: nothing but a lock */
+        uint64_t pause_ns;      /* what ATTEMPT_LATER asks for */
+        uint64_t room_until_ns; /* when -ENOSPC is final; 0: not met yet */
+        bool waited;            /* for the end of a second (STORE_RACY_WAIT) */
+        bool making;            /* a snapshot of version that others may share; under store->lock */
+        struct version version; /* constant while making is set */
         char *strings;
 };
 
@@ -53,3 +52,8 @@ void ticket_join_locked(struct opening *opening, struct opening *other);
 
 /* Takes a reference off; frees at the last. */
 void ticket_unref_locked(struct store_ticket *ticket);
+
+/* Of an opening that is in no list. Returns NULL. */
+struct opening *opening_free(struct opening *opening);
+/* Answers whoever is left, with an error, takes the opening off its source and frees it. No lock held. */
+void opening_finish(struct opening *opening, int r);

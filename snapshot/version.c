@@ -26,8 +26,13 @@ static int stat_wal(const struct store_file *file, struct stat *wal) {
         return errno == ENOENT ? 0 : -errno;
 }
 
+/* By st_blksize cp, cat and stdio choose how much they read at a time: of a large database as much as the
+ * kernel passes on in one request. */
+enum { LARGE_READ = 1 << 20 };
+
 void version_set_size(struct version *version, uint64_t size) {
         version->attr.st_size = (off_t)size;
+        version->attr.st_blksize = size >= LARGE_READ ? LARGE_READ : version->main.st_blksize;
         version->attr.st_blocks = (blkcnt_t)((size + 511) / 512);
 }
 

@@ -7,9 +7,9 @@ import time
 
 
 def written():
-    """What the daemon has written so far, in bytes: its copies; answers to readers are spliced and do not count."""
+    """What the daemon has written to files so far, in bytes: its copies. (On a disk; tmpfs is not counted.)"""
     with open(f"/proc/{os.environ['DAEMON']}/io", encoding="ascii") as io:
-        return next(int(line.split()[1]) for line in io if line.startswith("wchar"))
+        return next(int(line.split()[1]) for line in io if line.startswith("write_bytes"))
 
 
 def copies():

@@ -7,6 +7,7 @@
 #include "snapshot/base.h"
 #include "snapshot/store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -50,17 +51,20 @@ struct bytes {
 static void arrived(struct snapshot_wait *wait) {
         struct bytes *bytes = container_of(wait, struct bytes, wait);
 
-        opened(&bytes->answer, wait->result, NULL, NULL);
+        opened(&bytes->answer, 0, NULL, NULL);
 }
 
-/* Waits until the bytes up to end are there. 0 or -EIO. */
-static int wait_for_bytes(struct snapshot *snapshot, uint64_t end) {
+/* Reads, waiting for bytes that are not there yet. */
+static ssize_t read_now(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset) {
         struct bytes bytes = { .wait.fn = arrived, .answer.lock = MUTEX_INIT(MUTEX_RANK_LEAF) };
-        int r;
+        ssize_t n;
 
         mutex_cond_init(&bytes.answer.given);
-        r = snapshot_await(snapshot, end, &bytes.wait);
-        return r > 0 ? wait_for(&bytes.answer) : r;
+        while ((n = snapshot_read(snapshot, buffer, size, offset, &bytes.wait)) == -EAGAIN) {
+                wait_for(&bytes.answer);
+                bytes.answer.done = false;
+        }
+        return n;
 }
 
 static int write_copy(struct snapshot *snapshot, const char *path) {
@@ -69,8 +73,7 @@ static int write_copy(struct snapshot *snapshot, const char *path) {
         uint64_t at = 0;
         ssize_t n;
 
-        while (fd >= 0 && wait_for_bytes(snapshot, at + sizeof(buffer)) == 0 &&
-               (n = base_pread(snapshot_fd(snapshot), buffer, sizeof(buffer), at)) > 0) {
+        while (fd >= 0 && (n = read_now(snapshot, buffer, sizeof(buffer), at)) > 0) {
                 if (base_pwrite(fd, buffer, (size_t)n, at) < 0)
                         return -1;
                 at += (uint64_t)n;

@@ -24,7 +24,7 @@ static int read_once(struct store *store, const struct scratch *scratch, const c
 
         if (r < 0)
                 return r;
-        need(snapshot_arrived(snapshot, snapshot_size(snapshot)) == 0);
+        need(snapshot_completed(snapshot));
         need(fstat(snapshot_fd(snapshot), &st) == 0);
         *when = st.st_ctim;
         snapshot_unref(snapshot);

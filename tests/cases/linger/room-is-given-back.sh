@@ -13,9 +13,13 @@ applications = {name: Application(f"{source}/{name}.db") for name in "ab"}
 for application in applications.values():
     application.commit()
 
-def read(name):
+def read(name, copied=True):
+    """copied: keeps the file open until it is copied; else there would be nothing to linger."""
+    before = written()
     with open(f"{mount}/{name}.db", "rb") as file:
         data = file.read()
+        if copied:
+            wait_for(lambda: written() - before >= len(data))
     assert data == applications[name].truth()
 '
 mount_fs -o linger=1
@@ -41,10 +45,10 @@ unmount_fs
 mount_fs -o linger=600
 watch_copies "$SRC" "$MNT" <<P
 $begin
-for _ in range(4):
+for number in range(4):
     applications["a"].commit()
     read("a")
-    read("b")
+    read("b", number == 0)
     wait_for(lambda: copies() == 2)
 P
 unmount_fs

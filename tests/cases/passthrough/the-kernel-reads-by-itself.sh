@@ -48,12 +48,14 @@ source, mount = sys.argv[1:]
 application = Application(source)
 application.commit(10)
 truth = application.truth()
+before = written()
 fd = os.open(mount, os.O_RDONLY)
 assert os.pread(fd, len(truth) + 1, 0) == truth
 for _ in range(3):
     again = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
     assert os.pread(again, len(truth) + 1, 0) == truth
     os.close(again)
+wait_for(lambda: written() - before >= len(truth))
 os.close(fd)
 P
         : >"$LOG"

@@ -1,0 +1,120 @@
+/*
+ * INIT, completed.
+ *
+ * libfuse has an interface for these flags from 3.17 on. Before, its INIT reply is completed on its way to
+ * the kernel.
+ */
+#include "fs/agreement.h"
+
+#include <linux/fuse.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "fs/fs.h"
+
+#define LIBFUSE_KNOWS (FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17))
+
+/* The source may not be stacked on another file system itself, others may be stacked on the mount. */
+#define STACK_DEPTH 1
+
+static void agreed(struct agreement *agreement, bool passthrough, bool uncached_map) {
+        atomic_store(&agreement->passthrough, passthrough);
+        atomic_store(&agreement->uncached_map, uncached_map);
+        if (passthrough)
+                base_log(BASE_LOG_INFO, "the kernel reads files by itself (passthrough)");
+}
+
+#if LIBFUSE_KNOWS
+
+int agreement_attach(struct agreement *agreement, struct fuse_session *session, bool passthrough) {
+        *agreement = (struct agreement){ .session = session, .wants_passthrough = passthrough };
+        return 0;
+}
+
+void agreement_make(struct agreement *agreement, struct fuse_conn_info *conn) {
+        bool passthrough = agreement->wants_passthrough && conn->capable & FUSE_CAP_PASSTHROUGH;
+        bool uncached_map = conn->capable & FUSE_CAP_DIRECT_IO_ALLOW_MMAP;
+
+        if (passthrough) {
+                conn->want |= FUSE_CAP_PASSTHROUGH;
+                conn->max_backing_stack_depth = STACK_DEPTH;
+        }
+        if (uncached_map)
+                conn->want |= FUSE_CAP_DIRECT_IO_ALLOW_MMAP;
+        agreed(agreement, passthrough, uncached_map);
+}
+
+#else
+
+/* As in Linux 6.9's <linux/fuse.h>: FUSE_DIRECT_IO_ALLOW_MMAP and FUSE_PASSTHROUGH. */
+#define INIT_UNCACHED_MAP2 (UINT32_C(1) << (36 - 32))
+#define INIT_PASSTHROUGH2  (UINT32_C(1) << (37 - 32))
+
+/* libfuse hands its calls the session's userdata. */
+static struct agreement *agreement_of(void *userdata) {
+        return &((struct fs *)userdata)->agreement;
+}
+
+/* INIT comes first and alone, so init and wanted need no lock. */
+static ssize_t on_read(int fd, void *buffer, size_t size, void *userdata) {
+        struct agreement *agreement = agreement_of(userdata);
+        ssize_t n = read(fd, buffer, size);
+        const struct fuse_in_header *header = buffer;
+        const struct fuse_init_in *init = (const void *)(header + 1);
+
+        if (n >= (ssize_t)(sizeof(*header) + sizeof(*init)) && header->opcode == FUSE_INIT &&
+            init->flags & FUSE_INIT_EXT) {
+                agreement->wanted = init->flags2 & INIT_UNCACHED_MAP2;
+                if (agreement->wants_passthrough)
+                        agreement->wanted |= init->flags2 & INIT_PASSTHROUGH2;
+                if (agreement->wanted)
+                        agreement->init = header->unique;
+        }
+        return n;
+}
+
+static ssize_t on_writev(int fd, struct iovec *iov, int count, void *userdata) {
+        struct agreement *agreement = agreement_of(userdata);
+        const struct fuse_out_header *header = iov[0].iov_base;
+        struct fuse_init_out *out;
+        uint32_t depth = STACK_DEPTH;
+
+        if (agreement->init == 0 || header->unique != agreement->init)
+                return writev(fd, iov, count);
+        agreement->init = 0;
+        if (header->error != 0 || count != 2 || iov[1].iov_len < sizeof(struct fuse_init_out))
+                return writev(fd, iov, count);
+        out = iov[1].iov_base;
+        out->flags |= FUSE_INIT_EXT;
+        out->flags2 |= agreement->wanted;
+        /* max_stack_depth in newer headers. */
+        if (agreement->wanted & INIT_PASSTHROUGH2)
+                memcpy((char *)out + offsetof(struct fuse_init_out, flags2) + sizeof(out->flags2), &depth,
+                       sizeof(depth));
+        /* Before the kernel can ask for anything else. */
+        agreed(agreement, agreement->wanted & INIT_PASSTHROUGH2, agreement->wanted & INIT_UNCACHED_MAP2);
+        return writev(fd, iov, count);
+}
+
+static ssize_t on_splice(int from, off_t *from_offset, int to, off_t *to_offset, size_t size, unsigned flags,
+                         void *userdata) {
+        return splice(from, from_offset, to, to_offset, size, flags);
+}
+
+int agreement_attach(struct agreement *agreement, struct fuse_session *session, bool passthrough) {
+        static const struct fuse_custom_io io = {
+                .read = on_read,
+                .writev = on_writev,
+                .splice_receive = on_splice,
+                .splice_send = on_splice,
+        };
+
+        *agreement = (struct agreement){ .session = session, .wants_passthrough = passthrough };
+        return fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}
+
+void agreement_make(struct agreement *agreement, struct fuse_conn_info *conn) {
+}
+
+#endif
