@@ -146,8 +146,7 @@ def copy(ground):
             "cp": lambda: copy_to(ground, source),
             "vacuum": paused(vacuum_into),
         }
-        # What one way has left to be written would be in the way of the next.
-        times = pairs(options, ways, lambda: run("sync", "-f", source))
+        times = pairs(options, ways)
         beside = backup_beside_writer(ground, source)
         wal = os.stat(source + "-wal").st_size / MIB
     seconds = medians(times)
