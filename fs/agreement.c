@@ -27,6 +27,11 @@ static void agreed(struct agreement *agreement, bool passthrough, bool uncached_
 
 #if LIBFUSE_KNOWS
 
+/* Without it large databases are read through the page cache. */
+#ifndef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+#define FUSE_CAP_DIRECT_IO_ALLOW_MMAP 0
+#endif
+
 int agreement_attach(struct agreement *agreement, struct fuse_session *session, bool passthrough) {
         *agreement = (struct agreement){ .session = session, .wants_passthrough = passthrough };
         return 0;
