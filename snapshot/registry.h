@@ -30,7 +30,7 @@ struct source {
         char *name;
         struct opening *joinable;        /* has not begun to pin: whoever opens now may wait for it too */
         LIST_HEAD(, opening) openings;   /* all of them */
-        LIST_HEAD(, snapshot) snapshots; /* complete, alive */
+        LIST_HEAD(, snapshot) snapshots; /* alive, and to be found */
 };
 
 enum engine {

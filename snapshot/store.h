@@ -21,9 +21,9 @@ struct store;
 struct store_ticket;
 
 enum store_engine {
-        STORE_ENGINE_AUTO,    /* reflink where the file system can, else copy */
+        STORE_ENGINE_AUTO,    /* read in place while a pin can be lent; then reflink where possible, else copy */
         STORE_ENGINE_BACKUP,  /* sqlite3_backup */
-        STORE_ENGINE_REFLINK, /* the same as auto, but it is said when it cannot be had */
+        STORE_ENGINE_REFLINK, /* reflink at once; where that cannot be, as auto, and it is said */
 };
 
 /* What to do about a commit that could be followed by another in the same second (T1). */
