@@ -21,7 +21,7 @@ struct store;
 struct store_ticket;
 
 enum store_engine {
-        STORE_ENGINE_AUTO,    /* read in place while a pin can be lent; then reflink where possible, else copy */
+        STORE_ENGINE_AUTO, /* read in place while a pin can be lent; then reflink where possible, else copy */
         STORE_ENGINE_BACKUP,  /* sqlite3_backup */
         STORE_ENGINE_REFLINK, /* reflink at once; where that cannot be, as auto, and it is said */
 };
