@@ -90,7 +90,7 @@ static int version_of_pin(struct opening *opening, struct pin *pin, int main_fd)
         r = vfs_source_first_page(&pin->vfs, bytes, sizeof(bytes));
         if (r == 0 && fstat(main_fd, &st) < 0)
                 r = -errno;
-        if (r == 0 && pin->vfs.read_lock < 0)
+        if (r == 0 && pin_stops_commits(pin))
                 r = version_look(version, &opening->file, main_fd, &st, &opening->store->wals);
         if (r == 0)
                 r = vfs_source_index(&pin->vfs, &index, version->index);
@@ -158,7 +158,7 @@ static int begin_copy(struct making *making) {
         struct store *store = making->opening->store;
         uint64_t until = base_now_ns() + CLONE_FIRST_NS;
         uint32_t page_size = making->opening->version.header.page_size;
-        bool at_once = making->pin->vfs.read_lock < 0 || store->config.engine == STORE_ENGINE_REFLINK;
+        bool at_once = pin_stops_commits(making->pin) || store->config.engine == STORE_ENGINE_REFLINK;
         dev_t dev = making->opening->source->key.dev;
         int r = -EXDEV;
 
@@ -194,7 +194,7 @@ static int run_pinned(struct making *making) {
                 return r;
         /* In rollback mode each commit counts up in page 1, so times need not be old to prove anything (S3).
          */
-        sharable = pin->vfs.read_lock < 0 ||
+        sharable = pin_stops_commits(pin) ||
                    (version_unchanged(&opening->version, &opening->file, job->main_fd) &&
                     version_provable(&opening->version));
         r = sharable ? share(opening) : ATTEMPT_ALONE;

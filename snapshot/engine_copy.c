@@ -122,7 +122,7 @@ static int take_part(struct engine_copy *copy, struct engine_job *job, uint64_t 
                 return (int)reached;
         /* Under SHARED no writer of SQLite's can have cut it off; in WAL mode what is behind the end of the
          * main file is in the WAL, or was never written. */
-        return (uint64_t)reached < end && copy->pin->vfs.read_lock < 0 ? -EIO : 0;
+        return (uint64_t)reached < end && pin_stops_commits(copy->pin) ? -EIO : 0;
 }
 
 static int next_part(struct engine_copy *copy, struct engine_job *job) {

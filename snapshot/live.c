@@ -54,7 +54,7 @@ ssize_t live_read(const struct live *live, void *buffer, size_t size, uint64_t o
         n = base_pread(live->job->main_fd, buffer, size, offset);
         if (n < 0)
                 r = (int)n;
-        else if ((size_t)n < size && copy->pin->vfs.read_lock < 0)
+        else if ((size_t)n < size && pin_stops_commits(copy->pin))
                 r = -EIO; /* under SHARED no writer of SQLite's can have cut it off */
         else if ((size_t)n < size)
                 /* What is behind the end of the main file is in the WAL, or was never written. */

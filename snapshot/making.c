@@ -1,10 +1,10 @@
 /*
  * From the answer on: a pin is held and read through, until the snapshot has to have bytes of its own.
  *
- * In rollback mode a pin stops commits, so copying begins at once. In WAL mode it blocks nobody, but the WAL
- * cannot start anew while it lives: the pin is lent to readers for as long as they are faster than a copy
- * would be. Whoever is done by then (cp, rsync or borg on the same machine) cost no copy at all, and neither
- * did who read nothing (borg, file managers: F5). No thread waits meanwhile.
+ * In rollback mode a pin stops commits, so copying begins with the first read, or very soon without one. In
+ * WAL mode it blocks nobody, but the WAL cannot start anew while it lives: the pin is lent to readers for as
+ * long as they are faster than a copy would be. Whoever is done by then (cp, rsync or borg on the same
+ * machine) cost no copy at all. In either mode who reads nothing costs none (borg, file managers: F5).
  *
  * Invariant: the pin goes only when no read uses it any more, and its opening ends with it.
  */
@@ -20,6 +20,12 @@
  * again and again, and is better served from a copy.
  */
 enum { IDLE_PIN_NS = 50000000, NS_PER_MIB = 4000000, READ_TWICE = 4 };
+
+/*
+ * How long a pin that stops commits may wait for a first read: for fstat and close, and little beside the
+ * time that it takes a writer to commit.
+ */
+enum { IDLE_LOCK_NS = 2000000 };
 
 /* ---- what engines ask and tell ------------------------------------------------------------------ */
 
@@ -121,6 +127,20 @@ static void finish(struct making *making) {
         opening_finish(opening, 0);
 }
 
+/*
+ * Waits a moment for somebody to read or to leave. The thread waits itself: in the queue it might have to let
+ * others copy first, while the application cannot commit.
+ */
+static void await_interest(const struct making *making) {
+        struct snapshot *snapshot = making->snapshot;
+        uint64_t until = making->since_ns + IDLE_LOCK_NS;
+        int r = 0;
+        MUTEX_SCOPE(&snapshot->store->lock);
+
+        while (r == 0 && !snapshot_unwanted_locked(snapshot) && snapshot->live_bytes == 0 && !snapshot->waits)
+                r = mutex_wait(&snapshot->store->lock, &snapshot->stirred, until);
+}
+
 /* For how much longer the pin may be lent. */
 static uint64_t lent_ns_locked(const struct making *making) {
         const struct snapshot *snapshot = making->snapshot;
@@ -155,7 +175,8 @@ static void on_time(struct work *work) {
 void making_go_on(struct making *making) {
         if (snapshot_complete(making->snapshot)) {
                 finish(making);
-        } else if (making->pin->vfs.read_lock < 0) {
+        } else if (pin_stops_commits(making->pin)) {
+                await_interest(making);
                 make(making);
                 finish(making);
         } else {

@@ -8,6 +8,8 @@
 #include "snapshot/store.h"
 #include "snapshot/vfs_source.h"
 
+#include <stdbool.h>
+
 struct pin {
         struct vfs_source vfs;
         sqlite3 *db;
@@ -21,3 +23,8 @@ struct pin {
  */
 int pin_new(struct pin **out, const struct store_file *file, int main_fd, uint64_t patience_ns);
 struct pin *pin_free(struct pin *pin);
+
+/* Whether it is SHARED of rollback mode that is held, so that nobody can commit (P6). */
+static inline bool pin_stops_commits(const struct pin *pin) {
+        return pin->vfs.read_lock < 0;
+}

@@ -18,6 +18,8 @@ static const struct live *live_enter(struct snapshot *snapshot, size_t size) {
         MUTEX_SCOPE(&snapshot->store->lock);
 
         if (snapshot->live) {
+                if (snapshot->live_bytes == 0)
+                        pthread_cond_signal(&snapshot->stirred);
                 snapshot->live_reads++;
                 snapshot->live_bytes += size;
         }
@@ -28,7 +30,7 @@ static void live_leave(struct snapshot *snapshot) {
         MUTEX_SCOPE(&snapshot->store->lock);
 
         if (--snapshot->live_reads == 0)
-                pthread_cond_signal(&snapshot->unread);
+                pthread_cond_signal(&snapshot->stirred);
 }
 
 /* 1: bytes up to end are in the file; 0: wait will be called when they are; -EIO: they never will be. */
@@ -42,8 +44,7 @@ static int await(struct snapshot *snapshot, uint64_t end, struct snapshot_wait *
         wait->end = end;
         wait->next = snapshot->waits;
         snapshot->waits = wait;
-        if (snapshot->held)
-                worker_hasten(snapshot->store->copies, snapshot->held);
+        snapshot_stir_locked(snapshot);
         return 0;
 }
 
@@ -127,6 +128,6 @@ void snapshot_finish(struct snapshot *snapshot, int r) {
         mutex_lock(&snapshot->store->lock);
         snapshot->live = NULL;
         while (snapshot->live_reads > 0)
-                mutex_wait(&snapshot->store->lock, &snapshot->unread, 0);
+                mutex_wait(&snapshot->store->lock, &snapshot->stirred, 0);
         mutex_unlock(&snapshot->store->lock);
 }

@@ -59,7 +59,7 @@ struct snapshot {
         const struct live *live; /* the pin lives, and reads go to the source; its maker's */
         unsigned live_reads;     /* that are under way */
         uint64_t live_bytes;     /* that were read in this way */
-        pthread_cond_t unread;   /* live_reads fell to 0: for the maker */
+        pthread_cond_t stirred;  /* a read came, the last one went, or the last reader: for the maker */
         struct work *held;       /* the maker's, queued to begin copying some time; NULL when it has begun */
         bool lingering;          /* one of refs is for later readers, until linger_until_ns */
         uint64_t linger_until_ns;
@@ -94,6 +94,8 @@ void source_put_locked(struct store *store, struct source *source);
  */
 struct snapshot *snapshot_new(struct store *store, const struct version *version, enum engine engine,
                               struct space_file *file, uint64_t frontier);
+/* Has the maker look at once: a read waits, or the last reader has gone. */
+void snapshot_stir_locked(struct snapshot *snapshot);
 /* Lets later opens of source find it. */
 void snapshot_attach_locked(struct snapshot *snapshot, struct source *source);
 /* Later opens find it no more. */

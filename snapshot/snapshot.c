@@ -20,7 +20,7 @@ struct snapshot *snapshot_new(struct store *store, const struct version *version
         snapshot->engine = engine;
         snapshot->file = *file;
         snapshot->frontier = frontier;
-        mutex_cond_init(&snapshot->unread);
+        mutex_cond_init(&snapshot->stirred);
         *file = (struct space_file)SPACE_FILE_NULL;
         return snapshot;
 }
@@ -63,6 +63,13 @@ struct snapshot *snapshot_ref(struct snapshot *snapshot) {
         return snapshot;
 }
 
+void snapshot_stir_locked(struct snapshot *snapshot) {
+        mutex_assert_held(&snapshot->store->lock);
+        pthread_cond_signal(&snapshot->stirred);
+        if (snapshot->held)
+                worker_hasten(snapshot->store->copies, snapshot->held);
+}
+
 struct snapshot *snapshot_unref(struct snapshot *snapshot) {
         struct store *store;
         bool last;
@@ -74,14 +81,14 @@ struct snapshot *snapshot_unref(struct snapshot *snapshot) {
         last = --snapshot->refs == 0;
         if (last)
                 snapshot_detach_locked(snapshot);
-        else if (snapshot->refs == 1 && snapshot->held)
-                worker_hasten(store->copies, snapshot->held);
+        else if (snapshot->refs == 1)
+                snapshot_stir_locked(snapshot);
         if (snapshot->lingering)
                 snapshot->linger_until_ns = base_now_ns() + (uint64_t)store->config.linger_s * 1000000000;
         mutex_unlock(&store->lock);
         if (last) {
                 space_file_deinit(&snapshot->file);
-                pthread_cond_destroy(&snapshot->unread);
+                pthread_cond_destroy(&snapshot->stirred);
                 free(snapshot);
         }
         return NULL;
