@@ -54,7 +54,7 @@ def parse():
     options.size = options.size or (64 << 20 if options.quick else 1 << 30)
     options.pairs = options.pairs or (3 if options.quick else 5)
     options.files, options.count = (2000, 40) if options.quick else (100000, 2000)
-    options.window = 1 if options.quick else 6
+    options.window = 1 if options.quick else 3
     options.only = options.only or list(FIGURES)
     options.on = options.on or (["plain", "xfs", "btrfs"] if os.geteuid() == 0 else ["plain"])
     return options

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from ground import Writer, make_big, make_small, make_tree, run, timed, warm
+from ground import Writer, make_big, make_small, make_tree, run, timed, wait_for, warm, warm_memory
 
 MIB = 1 << 20
 REFLINK = ("xfs", "btrfs")
@@ -46,16 +46,18 @@ def medians(times):
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def pairs(options, ways, prepare=lambda: None):
-    """Runs all ways in turns, each options.pairs times, after one round that only warms. {name: [seconds]}"""
-    times = {name: [] for name in ways}
-    for number in range(options.pairs + 1):
-        for name, way in ways.items():
-            prepare()
-            taken = way()
+def turns(ways, rounds, memory=0):
+    """Runs all ways in turns, forwards and backwards, after one round that only warms; each finds that much memory at hand.
+    {name: [what it returned]}"""
+    results = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name in list(ways)[::-1 if number % 2 else 1]:
+            if memory > 0:
+                warm_memory(memory)
+            result = ways[name]()
             if number > 0:
-                times[name].append(taken)
-    return times
+                results[name].append(result)
+    return results
 
 
 def big_of(ground, journal):
@@ -140,23 +142,24 @@ def copy(ground):
         writer.tell("spread", changed)
         writer.hold()
         writer.tell("go", 50)
-        ways = {
-            "litesnapfs": lambda: copy_to(ground, os.path.join(mount.path, "big-wal.db")),
-            "backup": paused(backup_and_copy),
-            "cp": lambda: copy_to(ground, source),
-            "vacuum": paused(vacuum_into),
-        }
-        times = pairs(options, ways)
+
+        def ours():
+            return copy_to(ground, os.path.join(mount.path, "big-wal.db"))
+
+        # Apart from the others, whose syncs leave the disk something to do.
+        raw = turns({"litesnapfs": ours, "cp": lambda: copy_to(ground, source)}, 2 * options.pairs, 2 * options.size)
+        slow = turns({"litesnapfs": ours, "backup": paused(backup_and_copy), "vacuum": paused(vacuum_into)}, options.pairs,
+                     3 * options.size)
         beside = backup_beside_writer(ground, source)
         wal = os.stat(source + "-wal").st_size / MIB
-    seconds = medians(times)
+    seconds = medians(slow | raw)
     note = ", ".join(f"{name} {value:.2f} s" for name, value in seconds.items())
     fast = ground.kind in REFLINK
-    yield Row("copy", ground.name, "cp MOUNT/big.db : .backup + cp", "ratio", ratios(times["litesnapfs"], times["backup"]),
+    yield Row("copy", ground.name, "cp MOUNT/big.db : .backup + cp", "ratio", ratios(slow["litesnapfs"], slow["backup"]),
               0.35 if fast else 0.45, note=f"beside the writer .backup {beside}", seconds=seconds)
-    yield Row("copy", ground.name, "cp MOUNT/big.db : cp of the raw file", "ratio", ratios(times["litesnapfs"], times["cp"]),
+    yield Row("copy", ground.name, "cp MOUNT/big.db : cp of the raw file", "ratio", ratios(raw["litesnapfs"], raw["cp"]),
               1.5 if fast else 2.5, note=f"{note}; WAL at the end {wal:.0f} MiB")
-    yield Row("copy", ground.name, "cp MOUNT/big.db : VACUUM INTO", "ratio", ratios(times["litesnapfs"], times["vacuum"]))
+    yield Row("copy", ground.name, "cp MOUNT/big.db : VACUUM INTO", "ratio", ratios(slow["litesnapfs"], slow["vacuum"]))
 
 
 def first_byte(ground):
@@ -189,20 +192,16 @@ def quantile(values, q):
 def stall(ground):
     """How long a rollback-mode writer has to wait for our SHARED lock: the longest commit during each copy."""
     options, source = ground.options, big_of(ground, "delete")
-    waits, plain = [], []
     with Writer(source) as writer, ground.mount("busy_timeout=60000") as mount:
-        mirrored = os.path.join(mount.path, "big-delete.db")
-        for _ in range(options.pairs):
-            plain.append(copy_to(ground, source))
+
+        def beside_writer():
             writer.tell("go", 0)
-            with Repeated(lambda: copy_to(ground, mirrored)) as copies:
-                while len(copies.spans) < 4:
-                    time.sleep(0.05)
-            stalls = writer.halt()["stalls"]
-            for begin, end in copies.spans:
-                waits.append(max((e - b for b, e in stalls if b < end and e > begin), default=0))
-    base = statistics.median(plain)
-    for name, wait in (("p50", quantile(waits, 0.5)), ("p99", quantile(waits, 0.99)), ("max", max(waits))):
+            copy_to(ground, os.path.join(mount.path, "big-delete.db"))
+            return max((end - begin for begin, end in writer.halt()["stalls"]), default=0)
+
+        times = turns({"waits": beside_writer, "cp": lambda: copy_to(ground, source)}, 3 * options.pairs, 2 * options.size)
+    waits, base = times["waits"], statistics.median(times["cp"])
+    for name, wait in (("p50", quantile(waits, 0.5)), ("p90", quantile(waits, 0.9)), ("max", max(waits))):
         yield Row("stall", ground.name, f"rollback writer's longest commit per copy, {name} : cp of the raw file", "ratio",
                   [wait / base], note=f"{1000 * wait:.0f} ms : {1000 * base:.0f} ms, {len(waits)} copies")
 
@@ -210,20 +209,19 @@ def stall(ground):
 def commits(ground):
     """What a WAL writer that never pauses gets done beside copies that never pause."""
     options, source = ground.options, big_of(ground, "wal")
-    rates = {"litesnapfs": [], "cp": []}
-    busy = 0
     with Writer(source) as writer, ground.mount() as mount:
-        paths = {"litesnapfs": os.path.join(mount.path, "big-wal.db"), "cp": source}
-        for _ in range(options.pairs):
-            for name, path in paths.items():
-                with Repeated(lambda path=path: copy_to(ground, path)) as copies:
-                    while not copies.spans:
-                        time.sleep(0.01)
-                    writer.tell("go", 0)
-                    time.sleep(options.window)
-                    told = writer.halt()
-                rates[name].append(told["commits"] / told["seconds"])
-                busy += told["busy"] if name == "litesnapfs" else 0
+
+        def beside(path):
+            with Repeated(lambda: copy_to(ground, path)) as copies:
+                wait_for(lambda: copies.spans, "a copy")
+                writer.tell("go", 0)
+                time.sleep(options.window)
+                return writer.halt()
+
+        told = turns({"litesnapfs": lambda: beside(os.path.join(mount.path, "big-wal.db")), "cp": lambda: beside(source)},
+                     2 * options.pairs, 2 * options.size)
+    rates = {name: [each["commits"] / each["seconds"] for each in values] for name, values in told.items()}
+    busy = sum(each["busy"] for each in told["litesnapfs"])
     values = medians(rates)
     note = ", ".join(f"beside {name} {value:.0f}/s" for name, value in values.items())
     yield Row("commits", ground.name, "WAL commits/s beside cp MOUNT/big.db : beside cp of the raw file", "ratio",
@@ -306,18 +304,18 @@ def find(ground):
     def walk(path):
         return timed("find", path, "-printf", "%s %T@\n")
 
-    def mounted(make):
+    def mounted(name, make):
         def go():
             with make() as mount:
                 times = walk(mount.path), walk(mount.path)
-            again.append(times[1])
+            again[name].append(times[1])
             return times[0]
         return go
 
-    again = []
-    times = pairs(ground.options, {"litesnapfs": mounted(lambda: ground.mount(source="tree")),
-                                   "bindfs": mounted(lambda: ground.bindfs("tree")), "plain": lambda: walk(tree)})
-    second = {"litesnapfs": again[2::2], "bindfs": again[3::2]}
+    again = {"litesnapfs": [], "bindfs": []}
+    times = turns({"litesnapfs": mounted("litesnapfs", lambda: ground.mount(source="tree")),
+                   "bindfs": mounted("bindfs", lambda: ground.bindfs("tree")), "plain": lambda: walk(tree)}, ground.options.pairs)
+    second = {name: values[1:] for name, values in again.items()}
     what = f"find -printf '%s %T@', {ground.options.files} files"
     yield Row("find", ground.name, f"{what}, first walk : bindfs", "ratio", ratios(times["litesnapfs"], times["bindfs"]), 1.0,
               note=", ".join(f"{name} {value:.2f} s" for name, value in medians(times).items()))
@@ -341,7 +339,7 @@ def tar(ground):
         with tempfile.TemporaryDirectory(dir=ground.path("out")) as out:
             return timed("sh", "-c", 'cd "$1" && for f in *.db; do sqlite3 "$f" ".backup $2/$f"; done', "sh", directory, out)
 
-    times = pairs(ground.options, {"litesnapfs": archive, "backup": loop})
+    times = turns({"litesnapfs": archive, "backup": loop}, ground.options.pairs)
     yield Row("tar", ground.name, f"tar cf - of {count} databases of 100 KiB : loop of sqlite3 .backup", "ratio",
               ratios(times["litesnapfs"], times["backup"]), 0.35,
               note=", ".join(f"{name} {value:.2f} s" for name, value in medians(times).items()))
@@ -375,7 +373,7 @@ def cat(ground):
     else:
         ways["off"] = through()
     warm(path)
-    times = pairs(ground.options, ways)
+    times = turns(ways, ground.options.pairs, ground.options.size)
     note = ", ".join(f"{name} {value:.2f} s" for name, value in medians(times).items())
     if "auto" in times and os.geteuid() == 0:
         yield Row("cat", ground.name, "cat of an ordinary file, passthrough=auto : raw", "ratio",

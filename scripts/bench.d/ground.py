@@ -1,6 +1,7 @@
 """What the figures stand on: file systems, databases, mounts, writers."""
 import contextlib
 import json
+import mmap
 import os
 import random
 import shutil
@@ -81,6 +82,13 @@ def warm(path):
     with open(path, "rb", buffering=0) as file:
         while file.read(1 << 20):
             pass
+
+
+def warm_memory(size):
+    """Has so much free memory at hand. A virtual machine may give free pages back to its host (free page reporting), every two
+    seconds; to get them again costs it a second or two for each GiB, whoever happens to be measured then."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
+    mmap.mmap(-1, size, flags=flags).close()
 
 
 # ---- what runs -----------------------------------------------------------------------------------------------------
