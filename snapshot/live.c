@@ -6,7 +6,7 @@
  * than a copy could be written gets the bytes from here, and when he is done before the pin has to go, no
  * copy is ever made.
  *
- * Invariant: nothing here is called after the pin has gone (snapshot_live_end()).
+ * Invariant: nothing here is called after the pin has gone (snapshot_finish() sees to that).
  */
 #include "snapshot/live.h"
 

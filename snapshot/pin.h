@@ -17,9 +17,12 @@ struct pin {
 
 /*
  * Pins what is committed now. file and main_fd are borrowed for the life of the pin; patience_ns: how long to
- * try for SHARED, sleeping. 0        pinned -EBUSY   an application holds a lock just now: come again -EAGAIN
- * SQLite cannot read this source without writing to it: it takes the private way (S7) -ESTALE  not a database
- * in SQLite's eyes other    -EIO (corrupt), -EACCES, -ENOMEM...: logged Blocks; no lock held.
+ * try for SHARED, sleeping. 0, or
+ * - -EBUSY: an application holds a lock just now: come again;
+ * - -EAGAIN: SQLite cannot read this source without writing to it: it takes the private way (S7);
+ * - -ESTALE: not a database in SQLite's eyes;
+ * - -EIO (corrupt), -EACCES, -ENOMEM...: logged.
+ * Blocks; no lock held.
  */
 int pin_new(struct pin **out, const struct store_file *file, int main_fd, uint64_t patience_ns);
 struct pin *pin_free(struct pin *pin);
