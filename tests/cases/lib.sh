@@ -4,7 +4,7 @@
 # As root a case runs in mount and process namespaces of its own, so that even a case that is killed takes its
 # mounts, daemons and writers with it, and so that /dev/fuse can be given to ordinary users without changing the machine.
 #
-# The build sets LITESNAPFS, LITESNAPFS_POSIX_LOCKS, TORTURE_WRITER, TORTURE_READER and SANITIZER.
+# The build sets LITESNAPFS, LITESNAPFS_PACED, LITESNAPFS_POSIX_LOCKS, TORTURE_WRITER, TORTURE_READER and SANITIZER.
 # shellcheck shell=bash
 
 set -Eeuo pipefail
@@ -109,6 +109,18 @@ is_mounted() {
 
 is_not_mounted() {
         ! is_mounted "$1"
+}
+
+# From here on mount_fs mounts the program whose clocks and copying go at the pace that the case sets, by tools/pace.py:
+# what takes long or comes late is then the case's to say, on a machine of any speed.
+paced() {
+        LITESNAPFS=${LITESNAPFS_PACED:?}
+        export PACE=$T/pace
+        head -c 32 /dev/zero >"$PACE"
+}
+
+pace() {
+        "$PYTHON" "$TOOLS/pace.py" "$@"
 }
 
 # ---- mounting -----------------------------------------------------------------------------------------------

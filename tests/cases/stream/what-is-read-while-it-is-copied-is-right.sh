@@ -14,14 +14,17 @@ if [ $# = 2 ]; then
 fi
 
 make_large "$SRC/big.db" "$1" 100
+paced
 mount_fs
 watch_copies "$SRC/big.db" "$MNT/big.db" "$(if [ $# = 2 ]; then echo reflink; else echo copy; fi)" <<'P'
 from watch_copies import *
+from pace import Pace
 import random
 import sys
 import threading
 source, mount, engine = sys.argv[1:]
 application = Application(source)
+pace = Pace()
 random.seed(1)
 
 def goes_on(over):
@@ -44,18 +47,29 @@ def along(fd, size, got):
         got.append((offset, 1 << 17, data, written()))
         offset += len(data)
 
-# At least five rounds, and more where copies are so fast that nobody reads while they are made.
-early = shared = number = 0
-while number < 5 or (early <= 20 and number < 50):
-    number += 1
+def keep_step(got, over):
+    """The copy goes on by a step when something has been read, so that it is read at each of its stages; or when nobody can."""
+    at = 0
+    while not over.is_set():
+        at += 4 << 20
+        pace.hold(at)
+        seen, patience = len(got), time.monotonic() + 0.02
+        while not over.is_set() and not (pace.is_held() and (len(got) > seen or time.monotonic() > patience)):
+            time.sleep(0.0005)
+    pace.free()
+
+early = shared = 0
+for number in range(1, 6):
     application.commit(5)
     truth = application.truth()
     size = len(truth)
     # A reflink writes the pages that are in the WAL, and no other.
     cost = size if engine == "copy" else os.path.getsize(source + "-wal") * 9 // 10
     before = written()
+    got, over, read = [], threading.Event(), threading.Event()
+    copying = threading.Thread(target=keep_step, args=(got, read))
+    copying.start()
     fds = [os.open(mount, os.O_RDONLY) for _ in range(2)]
-    got, over = [], threading.Event()
     if number == 1:
         got.append((size - 1, 2, os.pread(fds[0], 2, size - 1), written()))
     readers = [threading.Thread(target=at_random, args=(fd, size, got)) for fd in fds for _ in range(3)]
@@ -65,6 +79,8 @@ while number < 5 or (early <= 20 and number < 50):
         thread.start()
     for thread in readers:
         thread.join()
+    read.set()
+    copying.join()
     shared += written() - before < size * 3 // 2
     over.set()
     writer.join()
