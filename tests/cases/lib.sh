@@ -133,7 +133,7 @@ is_mounted_or_dead() {
 mount_fs() {
         "${AS[@]}" "$LITESNAPFS" -f -o "snapshot_dir=$SNAP" "$@" "$SRC" "$MNT" >>"$LOG" 2>&1 &
         DAEMON=$!
-        wait_for 30 is_mounted_or_dead
+        wait_for 60 is_mounted_or_dead
         if ! is_mounted "$MNT"; then
                 cat "$LOG" >&2
                 fail "litesnapfs did not mount"
@@ -292,8 +292,9 @@ descriptors() {
         find "/proc/$DAEMON/fd" -mindepth 1 | wc -l
 }
 
+# Patient: in rollback mode the mount may hold a lock for a moment after a reader has closed.
 sql() {
-        sqlite3 -batch -bail "$@"
+        sqlite3 -batch -bail -cmd '.timeout 60000' "$@"
 }
 
 # start_job NAME COMMAND...: in the background, status to $T/NAME.status, output to $T/NAME.out.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""busy-visitor.py MOUNT COUNT: looks at and reads the other files COUNT times; complains of any visit over a second."""
+"""busy-visitor.py MOUNT COUNT: looks at and reads the other files COUNT times; says what took longest."""
 import os
 import sys
 import time
@@ -35,4 +35,3 @@ for i in range(count):
         visit()
         slowest = max(slowest, (time.monotonic() - start, visit.__name__))
 print(f"slowest of {4 * count} visits: {slowest[1]}, {slowest[0] * 1000:.1f} ms")
-sys.exit(slowest[0] >= 1)

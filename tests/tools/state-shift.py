@@ -49,7 +49,7 @@ def read(name, rounds, files):
         with open(file, "rb") as source:
             known.append(source.read())
     databases = [data for data in known if data.startswith(MAGIC)]
-    counts, bad, n, end = {}, 0, 0, time.monotonic() + 60
+    counts, bad, n, end = {}, 0, 0, time.monotonic() + 600
     # What is no database may be remembered for a second: go on until both have been met often enough.
     while n < rounds or min(counts.get("database", 0), counts.get("file", 0)) < 100:
         if time.monotonic() > end:

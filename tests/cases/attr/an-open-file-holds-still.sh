@@ -5,7 +5,7 @@
 # Usage: an-open-file-holds-still.sh JOURNAL-MODE
 . "$(dirname "$0")/../lib.sh"
 
-mount_fs -o busy_timeout=30000
+mount_fs -o busy_timeout=120000
 start_writer "$SRC/app.db" --journal "$1" --size 500K --vacuum 5 --auto-vacuum 1
 "$PYTHON" - "$MNT/app.db" "$T/record" "$(scaled 40)" <<'P'
 import os, struct, sys

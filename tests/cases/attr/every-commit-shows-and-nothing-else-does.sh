@@ -7,7 +7,7 @@
 "$PYTHON" - "$SRC/app.db" "$MNT/app.db" "$1" "$(scaled 10)" "$T/go" <<'P' &
 import os, sqlite3, sys, time
 source, mount, journal, rounds, go = sys.argv[1:]
-writer = sqlite3.connect(source, isolation_level=None)
+writer = sqlite3.connect(source, isolation_level=None, timeout=60)
 writer.execute(f"PRAGMA journal_mode={journal}")
 writer.execute("CREATE TABLE t(x)")
 writer.execute("INSERT INTO t VALUES(0)")
@@ -40,7 +40,7 @@ for i in range(int(rounds)):
 P
 job=$!
 OTHERS+=("$job")
-wait_for 30 test -e "$T/go"
+wait_for 60 test -e "$T/go"
 mount_fs
 touch "$T/go.mounted"
 wait "$job" || fail "see above"

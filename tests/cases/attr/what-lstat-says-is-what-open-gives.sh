@@ -20,7 +20,7 @@ touch "$T/now"
 over() {
         [ "$(date +%s)" -gt $(($(stat -c %Y "$T/now") + 1)) ]
 }
-wait_for 10 over
+wait_for 60 over
 for mounting in first second; do
         mount_fs
         "$PYTHON" - "$SRC" "$MNT" >"$T/$mounting" <<'P'

@@ -9,7 +9,7 @@ import os, sqlite3, sys, time
 source, ready, stop = sys.argv[1:]
 keep = {}
 for name, journal in (("live-wal.db", "wal"), ("idle-wal.db", "wal"), ("delete.db", "delete"), ("persist.db", "persist")):
-    writer = sqlite3.connect(f"{source}/{name}", isolation_level=None)
+    writer = sqlite3.connect(f"{source}/{name}", isolation_level=None, timeout=60)
     writer.execute(f"PRAGMA journal_mode={journal}")
     writer.execute("CREATE TABLE t(x)")
     writer.executemany("INSERT INTO t VALUES(?)", [(f"row {i} " * 20,) for i in range(500)])
@@ -22,7 +22,7 @@ while not os.path.exists(stop):
 P
 job=$!
 OTHERS+=("$job")
-wait_for 30 test -e "$T/go"
+wait_for 60 test -e "$T/go"
 [ -s "$SRC/live-wal.db-wal" ]
 [ ! -e "$SRC/idle-wal.db-wal" ]
 fingerprint "$SRC" >"$T/before"
@@ -89,7 +89,7 @@ def shows(text, *command):
         os.environ.update(HOME=home, TERM="vt100", SHELL="/bin/sh", COLUMNS="80", LINES="24")
         os.execvp(command[0], command)
     screen = b""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while text not in screen:
         assert time.monotonic() < end, f"{command} does not show {text}: {screen[-3000:]}"
         if select.select([terminal], [], [], 0.1)[0]:

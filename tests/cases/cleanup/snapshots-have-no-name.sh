@@ -15,7 +15,7 @@ mount_fs
 "$PYTHON" "$TOOLS/watch-directory.py" "$SNAP" "$T/watching" >"$T/seen" &
 watcher=$!
 OTHERS+=("$watcher")
-wait_for 10 test -e "$T/watching"
+wait_for 60 test -e "$T/watching"
 torture_reader --path "$MNT/app.db" --snapshots "$(scaled 40)"
 exec 5<"$MNT/app.db" 6<"$MNT/idle.db"
 equal "$(find "$SNAP" -mindepth 1)" '' "names in snapshot_dir"
@@ -42,10 +42,10 @@ start_job copy cat "$MNT/left.db"
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 exec 5<&-
-wait_for 30 test -e "$T/copy.status"
+wait_for 60 test -e "$T/copy.status"
 refused 'Transport endpoint is not connected' stat "$MNT/idle.db"
 equal "$(find "$SNAP" -mindepth 1)" '' "names after kill -9"
-wait_for 10 is_back
+wait_for 60 is_back
 for db in app idle left; do
         inode=$(stat -c %i "$SRC/$db.db")
         if grep -E ":$inode " /proc/locks; then fail "locks are left on $db.db"; fi

@@ -13,7 +13,7 @@ make_sources() {
         cp "$SRC/left-wal.db-wal" "$SRC/no-shm.db-wal"
         rm -f "$T/ready"
         "$TORTURE_WRITER" --db "$SRC/killed-wal.db" --record "$T/record" --ready "$T/ready" >"$T/null" &
-        wait_for 30 test -e "$T/ready"
+        wait_for 60 test -e "$T/ready"
         kill -KILL $!
         wait $! || true
         : >"$SRC/empty.db"
@@ -29,7 +29,7 @@ is_still() {
 }
 
 make_sources
-wait_for 30 is_still
+wait_for 60 is_still
 mount_fs
 find "$MNT" -ls >"$T/null"
 tar cf - -C "$MNT" . | wc -c

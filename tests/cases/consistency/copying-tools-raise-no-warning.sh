@@ -8,7 +8,7 @@ journal=$1
 mkdir -p "$SRC/below"
 echo text >"$SRC/text"
 start_writer "$SRC/below/app.db" --journal "$journal" --size 2M
-mount_fs -o busy_timeout=30000
+mount_fs -o busy_timeout=120000
 for round in $(seq "$(scaled 10)"); do
         rm -rf "$T/out"
         mkdir "$T/out"

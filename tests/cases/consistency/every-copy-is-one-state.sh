@@ -6,7 +6,7 @@
 
 journal=$1
 number=0
-mount_fs -o busy_timeout=30000,engine="${2:-auto}"
+mount_fs -o busy_timeout=120000,engine="${2:-auto}"
 for page_size in 512 4096 65536; do
         number=$((number + 1))
         start_writer "$SRC/$page_size.db" --journal "$journal" --page-size "$page_size" --size 2M --seed $number

@@ -18,8 +18,8 @@ is_whole() {
         cp "$MNT/$1" "$T/copy.db" &&
                 [ "$(sql "$T/copy.db" 'PRAGMA integrity_check; SELECT sum(balance) FROM accounts')" = "$(printf 'ok\n400000')" ]
 }
-wait_for 10 is_whole a
-wait_for 10 is_whole b
+wait_for 60 is_whole a
+wait_for 60 is_whole b
 equal "$(find "$MNT" -name '*-wal')" '' "the WAL of the new database"
 stop_writer
 echo 'text again' >"$T/text"
@@ -27,5 +27,5 @@ mv "$T/text" "$SRC/c"
 seen() {
         [ "$(cat "$MNT/c")" = 'text again' ]
 }
-wait_for 10 seen
+wait_for 60 seen
 unmount_fs

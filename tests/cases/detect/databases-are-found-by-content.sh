@@ -17,7 +17,7 @@ open(os.path.join(sys.argv[1], "ready"), "w").close()
 signal.pause()
 P
 OTHERS+=($!)
-wait_for 30 test -e "$SRC/ready"
+wait_for 60 test -e "$SRC/ready"
 printf 'no database\n' >"$SRC/text.db"
 : >"$SRC/empty.sqlite"
 head -c 40000 /dev/urandom >"$SRC/encrypted.db"

@@ -10,7 +10,7 @@ done
 sql "$SRC/hot.db" 'CREATE TABLE t(x); INSERT INTO t VALUES(1)'
 "$PYTHON" "$TOOLS/hold-open.py" reserved "$T/held" "$SRC/hot.db" &
 OTHERS+=($!)
-wait_for 30 test -e "$T/held"
+wait_for 60 test -e "$T/held"
 printf 'x' >"$SRC/hot.db-journal"
 mount_fs
 equal "$(cd "$MNT" && find . -type f | sort | tr '\n' ' ')" './app.db ./hot.db ' "the listing"

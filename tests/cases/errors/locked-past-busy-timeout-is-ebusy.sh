@@ -8,7 +8,7 @@ for name in exclusive reserved shared; do
         "$PYTHON" "$TOOLS/hold-open.py" $name "$T/held.$name" "$SRC/$name.db" &
         OTHERS+=($!)
         [ $name != exclusive ] || holder=$!
-        wait_for 30 test -e "$T/held.$name"
+        wait_for 60 test -e "$T/held.$name"
 done
 mount_fs -o busy_timeout=500
 started=$(date +%s%N)

@@ -26,7 +26,7 @@ def read(copied):
     taken = os.getxattr(fd, "user.litesnapfs.taken")
     os.close(fd)
     if linger == "0":
-        wait_for(lambda: copies() == 0, 5)
+        wait_for(lambda: copies() == 0)
     return data, taken, cost
 
 kept = None

@@ -27,7 +27,7 @@ watch_copies "$SRC" "$MNT" <<P
 $begin
 read("a")
 read("b")
-wait_for(lambda: copies() == 0, 30)
+wait_for(lambda: copies() == 0)
 P
 unmount_fs
 

@@ -20,7 +20,7 @@ sql "$db" "PRAGMA journal_mode=$journal; PRAGMA synchronous=off; CREATE TABLE t(
 # The application is there, and idle: it holds nothing that could be mistaken for a lock of ours.
 "$PYTHON" "$TOOLS/hold-open.py" wal "$T/held" "$db" &
 OTHERS+=($!)
-wait_for 30 test -e "$T/held"
+wait_for 60 test -e "$T/held"
 
 # Every name under which the file can be reached is looked at; a link makes the ctime new, so that what the mount
 # remembers of the file is void and it opens, reads and closes it again.

@@ -10,7 +10,7 @@ expected=$(sha "$SRC/0.db")
 # Every application is there, so that both ways of copying, beside a live WAL and of an idle file, are taken.
 "$PYTHON" "$TOOLS/hold-open.py" wal "$T/held" "$SRC"/[0-7].db &
 OTHERS+=($!)
-wait_for 30 test -e "$T/held"
+wait_for 60 test -e "$T/held"
 mount_fs
 for i in $(seq 0 15); do start_job "copy$i" sha256sum "$MNT/$i.db"; done
 for i in $(seq 0 15); do

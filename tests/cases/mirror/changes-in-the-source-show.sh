@@ -15,17 +15,17 @@ listed() {
 refused 'No such file' cat "$MNT/later"
 equal "$(cat "$MNT/file")" one "at first"
 echo later >"$SRC/later"
-wait_for 10 seen later later
+wait_for 60 seen later later
 echo 'one and two' >"$SRC/file"
-wait_for 10 seen file 'one and two'
+wait_for 60 seen file 'one and two'
 echo replaced >"$T/new" && mv "$T/new" "$SRC/file"
-wait_for 10 seen file replaced
+wait_for 60 seen file replaced
 rm "$SRC/later" && mkdir "$SRC/later" && echo inside >"$SRC/later/x"
-wait_for 10 seen later/x inside
+wait_for 60 seen later/x inside
 mv "$SRC/dir" "$SRC/moved"
-wait_for 10 listed 'file later later/x moved '
+wait_for 60 listed 'file later later/x moved '
 rm -r "$SRC/later" "$SRC/moved"
-wait_for 10 listed 'file '
+wait_for 60 listed 'file '
 # A file that is open when it goes stays readable, as everywhere.
 exec 5<"$MNT/file"
 rm "$SRC/file"

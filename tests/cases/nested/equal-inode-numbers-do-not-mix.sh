@@ -15,7 +15,7 @@ ln "$SRC/outside" "$SRC/outside too"
 over() {
         [ "$(date +%s)" -gt $(($(stat -c %Y "$SRC/two/app.db") + 1)) ]
 }
-wait_for 10 over
+wait_for 60 over
 mount_fs
 equal "$(find "$MNT" -printf '%i\n' | sort | uniq -d | grep -c . || true)" \
         "$(($(find "$SRC" -xdev -links +1 -type f | grep -c .) / 2 + 2 * 3))" "inode numbers that several names have"

@@ -8,7 +8,7 @@
 make_disk "$1"
 SNAP=$DISK/snapshots
 # Made at the open, not when a reader turns out to be slow: else few would be read.
-mount_fs -o busy_timeout=30000,engine=reflink
+mount_fs -o busy_timeout=120000,engine=reflink
 seed=0
 for page_size in 1024 4096 32768; do
         seed=$((seed + 1))

@@ -36,7 +36,7 @@ while True:
     os.pread(file, 1000000, 5000000)' "$1" "$T/$2" &
         reader=$!
         OTHERS+=("$reader")
-        wait_for 30 test -e "$T/$2"
+        wait_for 60 test -e "$T/$2"
 }
 
 for round in 1 2 3; do
@@ -55,10 +55,10 @@ for round in 1 2 3; do
         equal "$(sql "$T/copy" 'SELECT n FROM stamp')" 7 'the small one'
         kill -KILL "$one"
         wait "$one" 2>"$T/null" || true
-        wait_for 20 cmp -s "$MNT/3.db" "$SRC/3.db"
+        wait_for 60 cmp -s "$MNT/3.db" "$SRC/3.db"
         kill -KILL "$two"
         wait "$two" 2>"$T/null" || true
-        wait_for 20 is_empty
+        wait_for 60 is_empty
         rm -f "$T/copy"*
 done
 
@@ -68,7 +68,7 @@ for ((i = 0; i < 40; i++)); do
         kill -KILL $!
         wait $! 2>"$T/null" || true
 done
-wait_for 20 is_empty
+wait_for 60 is_empty
 still_serves
 equal "$(find "$SNAP" -mindepth 1)" '' "names in snapshot_dir"
 unmount_fs

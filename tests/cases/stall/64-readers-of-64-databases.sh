@@ -8,7 +8,7 @@ for i in $(seq 64); do
 done
 "$PYTHON" "$TOOLS/hold-open.py" wal "$T/held" "$SRC"/*.db &
 OTHERS+=($!)
-wait_for 30 test -e "$T/held"
+wait_for 60 test -e "$T/held"
 mount_fs
 for round in 1 2 3; do
         "$PYTHON" "$TOOLS/many-openers.py" "$T/out" "$T/unused" "$MNT"/*.db

@@ -24,7 +24,7 @@ cp "$T/db" "$SRC/app.db"
 shows() {
         cmp -s "$MNT/app.db" "$T/db"
 }
-wait_for 10 shows
+wait_for 60 shows
 exec 5<"$MNT/app.db"
 for step in unlinked replaced directory; do
         case $step in
@@ -38,11 +38,11 @@ for step in unlinked replaced directory; do
         equal "$(sha "/proc/self/fd/5")" "$(sha "$T/db")" "the open one after it was $step"
 done
 exec 5<&-
-wait_for 10 test -d "$MNT/app.db"
+wait_for 60 test -d "$MNT/app.db"
 rmdir "$SRC/app.db"
 is_gone_there() {
         ! cat "$MNT/app.db" >"$T/null"
 }
-wait_for 10 is_gone_there
+wait_for 60 is_gone_there
 refused 'No such file' cat "$MNT/app.db"
 unmount_fs

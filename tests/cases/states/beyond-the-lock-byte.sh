@@ -45,7 +45,7 @@ while True:
     time.sleep(100)
 PY
 OTHERS+=($!)
-wait_for 30 test -e "$T/ready"
+wait_for 60 test -e "$T/ready"
 check 2
 # A crash: the private way.
 kill -KILL "${OTHERS[0]}"

@@ -6,7 +6,7 @@
 
 what=$1
 snapshots=$(scaled "${SNAPSHOTS:-80}")
-mount_fs -o busy_timeout=30000,linger=0
+mount_fs -o busy_timeout=120000,linger=0
 
 # copies DB [READER-OPTION...] -- [WRITER-OPTION...]: the mount's answers while that application runs.
 copies() {

@@ -6,7 +6,7 @@
 mkdir "$SRC/one" "$SRC/two"
 "$PYTHON" "$TOOLS/state-make.py" live-wal "$SRC/one/app.db" "$T/ready" &
 OTHERS+=($!)
-wait_for 30 test -e "$T/ready"
+wait_for 60 test -e "$T/ready"
 [ -s "$SRC/one/app.db-wal" ] || fail "nothing in the WAL"
 ln "$SRC/one/app.db" "$SRC/two/alias.db"
 ln "$SRC/one/app.db" "$SRC/one/alias.db"

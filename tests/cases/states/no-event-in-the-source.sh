@@ -11,7 +11,7 @@ for state in "${states[@]}"; do
         live-*)
                 "$PYTHON" "$TOOLS/state-make.py" "$state" "$SRC/$state/app.db" "$T/ready.$state" &
                 OTHERS+=($!)
-                wait_for 30 test -e "$T/ready.$state"
+                wait_for 60 test -e "$T/ready.$state"
                 ;;
         *) "$PYTHON" "$TOOLS/state-make.py" "$state" "$SRC/$state/app.db" ;;
         esac
@@ -23,13 +23,13 @@ watch() {
         inotifywait -m -r -e create,delete,modify,attrib,move,delete_self,move_self --format '%e %w%f' "$SRC" >"$T/events" 2>"$T/watch" &
         watcher=$!
         OTHERS+=("$watcher")
-        wait_for 30 grep -q 'Watches established' "$T/watch"
+        wait_for 60 grep -q 'Watches established' "$T/watch"
 }
 
 # What comes before the mark has been delivered when the mark has.
 end_watch() {
         touch "$SRC/mark"
-        wait_for 30 grep -q "$SRC/mark" "$T/events"
+        wait_for 60 grep -q "$SRC/mark" "$T/events"
         kill "$watcher"
         wait "$watcher" || true
         if grep -v "$SRC/mark" "$T/events"; then fail "the watch saw these, $1"; fi

@@ -23,7 +23,7 @@ make_state() {
                 pid=$!
                 OTHERS+=("$pid")
                 # A holder that failed never says that it is ready: see what it said.
-                wait_for 30 test -e "$T/ready.$state"
+                wait_for 60 test -e "$T/ready.$state"
                 ;;
         *) "$PYTHON" "$TOOLS/state-make.py" "$state" "$SRC/writable/$state/app.db" ;;
         esac
@@ -108,7 +108,7 @@ mount --bind "$T/btrfs/snapshot" "$SRC/btrfs"
 is_quiet() {
         [ $(($(date +%s) - $(stat -c %Y "$SRC/writable/live-exclusive-off/app.db"))) -ge 2 ]
 }
-wait_for 10 is_quiet
+wait_for 60 is_quiet
 
 failed=0
 mount_fs -o linger=0

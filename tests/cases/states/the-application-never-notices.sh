@@ -14,7 +14,7 @@ copy_on_and_on() {
 }
 
 "$PYTHON" "$TOOLS/state-rounds.py" "$1" "$SRC/app.db" 1
-mount_fs -o busy_timeout=30000,linger=0
+mount_fs -o busy_timeout=120000,linger=0
 start_job copies-1 copy_on_and_on
 start_job copies-2 copy_on_and_on
 "$PYTHON" "$TOOLS/state-rounds.py" "$1" "$SRC/app.db" "$(scaled "${ROUNDS:-500}")"

@@ -14,7 +14,7 @@ touch "$T/now"
 over() {
         [ "$(date +%s)" -gt $(($(stat -c %Y "$T/now") + 1)) ]
 }
-wait_for 10 over
+wait_for 60 over
 mount_fs
 rsync -aHAXn --delete --checksum --itemize-changes "$SRC/" "$MNT/" >"$T/there"
 rsync -aHAXn --delete --checksum --itemize-changes "$MNT/" "$SRC/" >"$T/back"

@@ -13,7 +13,7 @@ import os, sqlite3, sys, time
 source, ready, stop = sys.argv[1:]
 keep = []
 for name, journal in (("live.db", "wal"), ("rest.db", "delete")):
-    writer = sqlite3.connect(f"{source}/{name}", isolation_level=None)
+    writer = sqlite3.connect(f"{source}/{name}", isolation_level=None, timeout=60)
     writer.execute(f"PRAGMA journal_mode={journal}")
     writer.execute("PRAGMA wal_autocheckpoint=0")
     writer.execute("CREATE TABLE t(x)")
@@ -25,7 +25,7 @@ while not os.path.exists(stop):
 P
 job=$!
 OTHERS+=("$job")
-wait_for 30 test -e "$T/go"
+wait_for 60 test -e "$T/go"
 # A database whose file has holes: the page count is what counts.
 sql "$SRC/holes.db" 'PRAGMA page_size=65536; CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(3000000)), (1)'
 cp --sparse=always "$SRC/holes.db" "$T/holes.db"

@@ -11,8 +11,8 @@ rm -f "$T/ready"
 chmod 777 "$T"
 "${AS_USER[@]}" "$TORTURE_WRITER" --db "$SRC/app.db" --record "$T/record" --ready "$T/ready" --journal "$1" >"$T/writer.out" 2>&1 &
 WRITER=$!
-wait_for 30 test -e "$T/ready"
-mount_fs -o busy_timeout=30000
+wait_for 60 test -e "$T/ready"
+mount_fs -o busy_timeout=120000
 as_user "$TORTURE_READER" --record "$T/record" --path "$MNT/app.db" --snapshots "$(scaled 60)"
 equal "$(as_user find "$MNT" -type f -printf '%P %U\n')" 'app.db 65534' "the listing"
 stop_writer
