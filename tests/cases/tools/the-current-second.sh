@@ -113,6 +113,7 @@ def one(name, writer, moment):
                 assert ctime == told["lstat"][1], f"{name}: {how} tells another ctime than lstat: {told}"
         fixed = told["open"]
         pace.set_time_of_day(moments(name)[2])
+        pace.move((moments(name)[2] - now) / SECOND)
         assert times(os.fstat(file.fileno())) == fixed, f"{name}: the times of an open file have moved"
         again, told = show(name)
         again.close()
