@@ -124,8 +124,8 @@ static void binding_bind(struct binding *binding, struct snapshot *snapshot, con
         bool wanted;
 
         clear_kernel_cache(binding);
-        /* What is still being written the kernel cannot read; nor later, since a node is of one kind. */
-        if (snapshot_complete(snapshot))
+        /* What has no file of its own yet the kernel cannot read; nor later, since a node is of one kind. */
+        if (snapshot_fd(snapshot) >= 0)
                 backing = backing_new(&fs->passthrough, snapshot_fd(snapshot));
         mutex_lock(&fs->nodes.mutex);
         take_waiters_locked(binding, &taken);

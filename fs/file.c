@@ -209,62 +209,26 @@ static void reply_bytes(fuse_req_t req, int fd, size_t size, off_t offset) {
         fuse_reply_data(req, &bytes, 0);
 }
 
-/* A read of a snapshot. Holds its handle, so that the snapshot stays. */
-struct snapshot_request {
-        struct snapshot_wait wait;
-        struct fs *fs;
-        fuse_req_t req;
-        struct handle *handle;
-        size_t size;
-        off_t offset;
-};
-
 /*
- * Reads a snapshot: now, or as soon as the bytes are there, without a thread that waits (F6). By a buffer:
- * splicing a snapshot saves one copy of the bytes, but costs more than that in work for each page.
+ * Reads a snapshot by a buffer: splicing it would save one copy of the bytes, but cost more than that in work
+ * for each page.
  */
-static void read_snapshot(struct snapshot_request *request) {
-        struct fs *fs = request->fs;
+static void read_snapshot(struct fs *fs, fuse_req_t req, struct handle *handle, size_t size, off_t offset) {
         void *buffer = buffers_take(&fs->buffers);
         ssize_t n = -ENOMEM;
 
-        mutex_assert_none_held();
-        if (buffer)
-                n = snapshot_read(request->handle->snapshot, buffer, request->size, (uint64_t)request->offset,
-                                  &request->wait);
-        if (n >= 0)
-                fuse_reply_buf(request->req, buffer, (size_t)n);
-        else if (n != -EAGAIN)
-                fs_reply(request->req, (int)n);
-        buffers_put(&fs->buffers, buffer);
-        /* Parked, it is no more ours. */
-        if (n == -EAGAIN)
-                return;
-        handle_unref(fs, request->handle);
-        free(request);
-}
-
-static void on_bytes(struct snapshot_wait *wait) {
-        read_snapshot(container_of(wait, struct snapshot_request, wait));
-}
-
-static void ask_snapshot(struct fs *fs, fuse_req_t req, struct handle *handle, size_t size, off_t offset) {
-        struct snapshot_request *request = malloc(sizeof(*request));
-
-        if (!request) {
-                handle_unref(fs, handle);
-                fs_reply(req, -ENOMEM);
-                return;
-        }
         if (handle->uncached)
                 habits_count(&fs->habits, &handle->reads, size);
-        *request = (struct snapshot_request){ .wait.fn = on_bytes,
-                                              .fs = fs,
-                                              .req = req,
-                                              .handle = handle,
-                                              .size = size < BUFFER_SIZE ? size : BUFFER_SIZE,
-                                              .offset = offset };
-        read_snapshot(request);
+        if (size > BUFFER_SIZE)
+                size = BUFFER_SIZE;
+        mutex_assert_none_held();
+        if (buffer)
+                n = snapshot_read(handle->snapshot, buffer, size, (uint64_t)offset);
+        if (n >= 0)
+                fuse_reply_buf(req, buffer, (size_t)n);
+        else
+                fs_reply(req, (int)n);
+        buffers_put(&fs->buffers, buffer);
 }
 
 void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi) {
@@ -273,10 +237,8 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct
 
         mutex_assert_none_held();
         if (handle->snapshot) {
-                ask_snapshot(fs, req, handle, size, offset);
-                return;
-        }
-        if (handle->fd < 0) {
+                read_snapshot(fs, req, handle, size, offset);
+        } else if (handle->fd < 0) {
                 fuse_reply_buf(req, NULL, 0);
         } else if (handle->guarded) {
                 read_guarded(fs, req, handle, size, offset);

@@ -59,7 +59,7 @@ struct handle *handle_new(struct fs *fs, struct node *node, const struct handle 
         }
         *handle = *init;
         if (handle->snapshot)
-                handle->fd = snapshot_fd(handle->snapshot);
+                handle->fd = -1;
         list_init(&handle->sibling);
         handle->node = node;
         atomic_store(&handle->refs, 1);

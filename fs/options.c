@@ -22,6 +22,7 @@ enum {
         KEY_ENGINE,
         KEY_RACY,
         KEY_LINGER,
+        KEY_ACCEPT_QUIET,
         KEY_REQUIRE_LOCKS,
         KEY_PASSTHROUGH,
         KEY_ONE_FILE_SYSTEM,
@@ -39,6 +40,7 @@ static const struct fuse_opt specs[] = {
         FUSE_OPT_KEY("engine=", KEY_ENGINE),
         FUSE_OPT_KEY("racy=", KEY_RACY),
         FUSE_OPT_KEY("linger=", KEY_LINGER),
+        FUSE_OPT_KEY("accept_quiet=", KEY_ACCEPT_QUIET),
         FUSE_OPT_KEY("require_locks", KEY_REQUIRE_LOCKS),
         FUSE_OPT_KEY("passthrough=", KEY_PASSTHROUGH),
         FUSE_OPT_KEY("one_file_system", KEY_ONE_FILE_SYSTEM),
@@ -126,6 +128,15 @@ static int on_max_space(struct options *options, const char *value) {
         return 0;
 }
 
+static int on_accept_quiet(struct options *options, const char *value) {
+        uint64_t number;
+
+        if (parse_number(value, strlen(value), LINGER_MAX_S, &number) < 0 || number == 0)
+                return complain("accept_quiet is a number of seconds above 0, at most a day", value);
+        options->store.accept_quiet_s = (unsigned)number;
+        return 0;
+}
+
 static int on_linger(struct options *options, const char *value) {
         uint64_t number;
 
@@ -146,13 +157,12 @@ static int find_word(const char *value, const char *const *words, size_t count) 
 static int on_engine(struct options *options, const char *value) {
         static const char *const words[] = {
                 [STORE_ENGINE_AUTO] = "auto",
-                [STORE_ENGINE_BACKUP] = "backup",
                 [STORE_ENGINE_REFLINK] = "reflink",
         };
         int i = find_word(value, words, ARRAY_SIZE(words));
 
         if (i < 0)
-                return complain("engine is auto, backup or reflink", value);
+                return complain("engine is auto or reflink", value);
         options->store.engine = (enum store_engine)i;
         return 0;
 }
@@ -202,6 +212,8 @@ static int on_option(void *userdata, const char *arg, int key, struct fuse_args 
                 return on_racy(options, value);
         case KEY_LINGER:
                 return on_linger(options, value);
+        case KEY_ACCEPT_QUIET:
+                return on_accept_quiet(options, value);
         case KEY_REQUIRE_LOCKS:
                 options->store.require_locks = true;
                 return 0;
@@ -285,10 +297,14 @@ void options_help(void) {
              "    -o busy_timeout=MS     how long an open waits for a locked database (5000)\n"
              "    -o max_space=SIZE      how much all snapshots may take together: bytes, or K, M, G, T (no "
              "limit)\n"
-             "    -o engine=ENGINE       how snapshots are made: auto (read in place by who is fast; else "
-             "reflink\n"
-             "                           where the file system can, else copy), backup (SQLite's own),\n"
-             "                           reflink (at once, with a warning where it cannot be)\n"
+             "    -o engine=ENGINE       how snapshots are made: auto (read in place where that harms "
+             "nobody; else\n"
+             "                           reflink where the file system can, else copy), reflink (at once, "
+             "with a\n"
+             "                           warning where it cannot be)\n"
+             "    -o accept_quiet=SECONDS  accept a database that is locked and has no journal, when it was "
+             "not\n"
+             "                           written for so long and passes integrity_check (never)\n"
              "    -o racy=HOW            a commit may follow in the second that a database's times are in, "
              "and\n"
              "                           rsync would miss it: smudge (show the end of the second before "

@@ -1,13 +1,21 @@
 /*
- * One attempt of an opening: pin what is committed now, share the snapshot of it if there is one, else have
- * one made (making.c).
+ * One attempt of an opening: look at the source, hold what is committed now, share the snapshot of it if
+ * there is one, else lend the view to the readers or have it copied first.
  *
- * Invariant: whatever can fail for lack of room or rights has been done before the opens are answered (T3).
+ * A view is lent at once where its writers' locks are seen to work (a live WAL-index), and where nothing was
+ * written for a while. A file that was written just now has a writer, whose locks may not be seen from here;
+ * it is copied, and the copy proven, before the answer, so that a writer that comes in between costs another
+ * try and not a reader its file.
+ *
+ * Invariant: whatever can fail for lack of room or rights has been done before the opens are answered: a tool
+ * that meets an error in the middle of a file may keep what it has.
  */
 #include "snapshot/attempt.h"
 
-#include "snapshot/base.h"
-#include "snapshot/making.h"
+#include "snapshot/clock.h"
+#include "snapshot/keeper.h"
+#include "snapshot/lock.h"
+#include "snapshot/private.h"
 #include "snapshot/unsafe.h"
 
 #include <errno.h>
@@ -20,15 +28,20 @@
  */
 enum { PATIENCE_NS = 20000000 };
 
-/*
- * How long an open may wait for a reflink to be complete, so that the kernel can read it by itself
- * (passthrough). One that takes longer, of a main file in many extents or with a large WAL, is answered from
- * meanwhile.
- */
-enum { CLONE_FIRST_NS = 35000000 };
-
 /* How soon to look again for what another opening is making. */
 enum { MAKER_NS = 5000000 };
+
+/* How long nothing was written to a source whose view is lent without proof that its writers' locks are seen.
+ */
+#define CALM_NS UINT64_C(2000000000)
+
+/* How long nothing was written to a database without a committed page before that counts as left by a crash.
+ */
+#define UNBORN_NS UINT64_C(60000000000)
+
+/* From this size on a copy, or the look at a WAL that has to be scanned, is for a pool of its own. */
+#define BULK_SIZE  (UINT64_C(64) << 20)
+#define FRONT_SCAN (UINT64_C(8) << 20)
 
 /* ---- snapshots ---------------------------------------------------------------------------------- */
 
@@ -37,16 +50,19 @@ enum { MAKER_NS = 5000000 };
  * ATTEMPT_ALONE: this opening is to make it, and if it is one that copies, later ones wait for it from now
  * on.
  */
-static int share(struct opening *opening) {
+static int share(struct opening *opening, const struct version *version) {
         struct snapshot *snapshot;
         struct opening *other;
 
         mutex_lock(&opening->store->lock);
-        snapshot = snapshot_find_locked(opening->source, &opening->version);
+        snapshot = snapshot_find_locked(opening->source, version);
         LIST_FOREACH (other, &opening->source->openings, link)
-                if (!snapshot && other->making && version_equal(&other->version, &opening->version))
+                if (!snapshot && other->making && version_equal(&other->version, version))
                         break;
-        opening->making = !snapshot && !other && !opening->in_front;
+        if (!snapshot && !other && !opening->in_front) {
+                opening->version = *version;
+                opening->making = true;
+        }
         mutex_unlock(&opening->store->lock);
         if (!snapshot && other) {
                 opening->pause_ns = MAKER_NS;
@@ -54,12 +70,40 @@ static int share(struct opening *opening) {
         }
         if (!snapshot)
                 return ATTEMPT_ALONE;
-        ticket_answer_all(opening, snapshot);
+        opening_answer(opening, snapshot, version);
         snapshot_unref(snapshot);
         return 0;
 }
 
-/* ---- under a pin -------------------------------------------------------------------------------- */
+/* Answers with a new snapshot, which later opens may find if it is sharable. Takes view, or file. 0 or
+ * -ENOMEM. */
+static int answer(struct opening *opening, const struct version *version, enum proof proof,
+                  enum engine engine, struct view *view, struct space_file *file, bool sharable) {
+        struct store *store = opening->store;
+        struct snapshot *snapshot = snapshot_new(store, version, proof, engine, view, file);
+
+        if (!snapshot) {
+                view_free(view);
+                return -ENOMEM;
+        }
+        mutex_lock(&store->lock);
+        if (sharable)
+                snapshot_attach_locked(snapshot, opening->source);
+        if (view)
+                keeper_lend_locked(snapshot);
+        opening->making = false;
+        mutex_unlock(&store->lock);
+        opening_answer(opening, snapshot, version);
+        /* Nobody will ask for an older version again. */
+        keeper_purge(store, opening->source);
+        if (view)
+                snapshot_unref(snapshot);
+        else
+                keeper_linger(snapshot);
+        return 0;
+}
+
+/* ---- a view ------------------------------------------------------------------------------------- */
 
 /*
  * Whether the name is still that of the main file. A database that was replaced while it was being opened
@@ -68,181 +112,110 @@ static int share(struct opening *opening) {
 static int still_named(const struct opening *opening) {
         struct stat st;
 
-        if (fstatat(opening->file.dirfd, opening->file.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        if (fstatat(opening->file->dirfd, opening->file->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             st.st_dev != opening->source->key.dev || st.st_ino != opening->source->key.ino)
                 return -ESTALE;
         return 0;
 }
 
-/*
- * Makes opening->version that of the pin. In rollback mode nobody can commit now, so it is looked at once
- * more, and is exact, times and all. In WAL mode its times stay those from before the pin, and the rest is
- * from within. 0 or -errno.
- */
-static int version_of_pin(struct opening *opening, struct pin *pin, int main_fd) {
-        struct version *version = &opening->version;
-        uint8_t bytes[FORMAT_HEADER_SIZE];
-        struct format_index index = { 0 };
-        uint64_t limit;
-        struct stat st;
-        int r;
-
-        r = vfs_source_first_page(&pin->vfs, bytes, sizeof(bytes));
-        if (r == 0 && fstat(main_fd, &st) < 0)
-                r = -errno;
-        if (r == 0 && pin_stops_commits(pin))
-                r = version_look(version, &opening->file, main_fd, &st, &opening->store->wals);
-        if (r == 0)
-                r = vfs_source_index(&pin->vfs, &index, version->index);
-        if (r < 0)
-                return r;
-        if (format_header_parse(&version->header, bytes) < 0)
-                return -ESTALE;
-        limit = index.page_count > 0 ? (uint64_t)index.page_count * index.page_size : (uint64_t)st.st_size;
-        version_set_size(version, format_header_size(&version->header, limit));
-        return 0;
+static bool unwanted(void *userdata) {
+        return opening_unwanted(userdata);
 }
 
-/* Makes the file of engine_backup(), with the first page in place. 0 or -errno. */
-static int prepare_backup(struct engine_job *job, struct pin *pin, uint32_t page_size) {
-        _cleanup_(base_freep) uint8_t *page = malloc(page_size);
+/* Whether readers may have the view as it is. */
+static bool may_lend(const struct opening *opening, const struct view *view) {
+        struct store *store = opening->store;
+
+        if (view->doubtful || store->config.engine == STORE_ENGINE_REFLINK ||
+            source_has_moved(store, &view->main))
+                return false;
+        if (view->proof == PROOF_WAL)
+                return space_check(&store->space, view->size) == 0;
+        return clock_age_ns(&view->main) >= CALM_NS &&
+               (view->version.wal.st_size == 0 || clock_age_ns(&view->version.wal) >= CALM_NS);
+}
+
+/* Copies the view, which it takes, and answers. */
+static int copy_first(struct opening *opening, struct view *view, bool sharable) {
+        struct copy_wish wish = { .unwanted = unwanted, .userdata = opening };
+        struct space_file out = SPACE_FILE_NULL;
+        enum engine engine;
         int r;
 
-        if (!page)
-                return -ENOMEM;
-        r = space_file_init(&job->out, job->space, job->size);
-        if (r < 0)
-                return r;
-        r = vfs_source_first_page(&pin->vfs, page, page_size);
+        opening->size = view->size;
+        opening->bulk = view->size >= BULK_SIZE;
+        if (opening->in_front)
+                r = ATTEMPT_MUST_COPY;
+        else
+                r = keeper_copy(opening->store, view, &wish, &out, &engine);
+        if (r == -ESTALE) {
+                source_moved(opening->store, view->file, &view->main);
+                opening->why = "it is written to faster than it can be copied, and its writer's locks cannot "
+                               "be seen from here";
+                r = -EBUSY;
+        } else if (r < 0 && r != -ENOSPC && r != -EINTR) {
+                base_log(BASE_LOG_ERROR, "%s: copy: %s", view->file->path, strerror(-r));
+        }
         if (r == 0)
-                r = base_pwrite(job->out.fd, page, page_size, 0);
-        if (r == 0 && ftruncate(job->out.fd, (off_t)job->size) < 0)
-                r = -errno;
+                r = answer(opening, &view->version, view->proof, engine, NULL, &out, sharable);
+        space_file_deinit(&out);
+        view_free(view);
         return r;
 }
 
-/* Whether reflinks of files of that device are worth a try. */
-static bool may_share(struct store *store, dev_t dev) {
-        MUTEX_SCOPE(&store->lock);
+static int run_held(struct opening *opening, struct view *view) {
+        bool sharable = view_stops_commits(view)
+                                ? !view->doubtful
+                                : version_unchanged(&view->version, view->file, view->main_fd) &&
+                                          version_provable(&view->version, view->main_fd);
+        int r = still_named(opening);
 
-        return store->config.engine != STORE_ENGINE_BACKUP && store->unshared != dev;
-}
-
-/* Remembers what became of a reflink, and says once which engine is in use. */
-static void note_reflink(struct store *store, const char *path, dev_t dev, int r) {
-        bool first;
-
-        if (r < 0 && r != -EOPNOTSUPP && r != -EXDEV)
-                return;
-        mutex_lock(&store->lock);
-        if (r == -EXDEV)
-                store->unshared = dev;
-        first = store->reflink == 0;
-        if (first)
-                store->reflink = r < 0 ? r : 1;
-        mutex_unlock(&store->lock);
-        if (first && r == 0)
-                base_log(BASE_LOG_INFO, "engine in use: reflink (%s and %s are on one file system)", path,
-                         store->space.dir);
-        else if (first)
-                base_log(store->config.engine == STORE_ENGINE_REFLINK ? BASE_LOG_WARNING : BASE_LOG_INFO,
-                         "engine in use: copy (no reflink of %s into %s)", path, store->space.dir);
-}
-
-/*
- * Begins the copy, by sharing extents if it can be. A share is complete before the answer if it can be soon,
- * but where a pin can be read through only if that was asked for: the pages of the source are in memory,
- * those of a share are not. 0 or -errno.
- */
-static int begin_copy(struct making *making) {
-        struct store *store = making->opening->store;
-        uint64_t until = base_now_ns() + CLONE_FIRST_NS;
-        uint32_t page_size = making->opening->version.header.page_size;
-        bool at_once = pin_stops_commits(making->pin) || store->config.engine == STORE_ENGINE_REFLINK;
-        dev_t dev = making->opening->source->key.dev;
-        int r = -EXDEV;
-
-        if (may_share(store, dev)) {
-                r = engine_copy_init(&making->copy, &making->job, making->pin, page_size, true);
-                note_reflink(store, making->opening->file.path, dev, r);
-        }
-        if (r == -EOPNOTSUPP || r == -EXDEV)
-                r = engine_copy_init(&making->copy, &making->job, making->pin, page_size, false);
-        else if (r == 0 && at_once)
-                r = engine_copy_run(&making->copy, &making->job, until);
-        return r < 0 ? r : 0;
-}
-
-/* The backup, where it was asked for. It would round up a file that does not consist of whole pages. */
-static bool wants_backup(const struct opening *opening) {
-        return opening->store->config.engine == STORE_ENGINE_BACKUP &&
-               (uint64_t)opening->version.attr.st_size % opening->version.header.page_size == 0;
-}
-
-static int run_pinned(struct making *making) {
-        struct opening *opening = making->opening;
-        struct engine_job *job = &making->job;
-        struct pin *pin = making->pin;
-        uint32_t page_size;
-        bool sharable;
-        int r;
-
-        r = still_named(opening);
         if (r == 0)
-                r = version_of_pin(opening, pin, job->main_fd);
-        if (r < 0)
-                return r;
-        /* In rollback mode each commit counts up in page 1, so times need not be old to prove anything (S3).
-         */
-        sharable = pin_stops_commits(pin) ||
-                   (version_unchanged(&opening->version, &opening->file, job->main_fd) &&
-                    version_provable(&opening->version));
-        r = sharable ? share(opening) : ATTEMPT_ALONE;
-        if (r != ATTEMPT_ALONE)
-                return r;
-        if (opening->in_front)
-                return ATTEMPT_MUST_COPY;
-        job->size = (uint64_t)opening->version.attr.st_size;
-        page_size = opening->version.header.page_size;
-        r = wants_backup(opening) ? prepare_backup(job, pin, page_size) : begin_copy(making);
-        if (r < 0) {
-                space_file_deinit(&job->out);
+                r = sharable ? share(opening, &view->version) : ATTEMPT_ALONE;
+        if (r != ATTEMPT_ALONE) {
+                view_free(view);
                 return r;
         }
-        if (!making->copy.pin)
-                r = making_answer(making, ENGINE_BACKUP, page_size, sharable, false);
-        else
-                r = making_answer(making, making->copy.clone ? ENGINE_REFLINK : ENGINE_COPY, making->copy.at,
-                                  sharable, making->copy.at < job->size);
-        return r < 0 ? r : ATTEMPT_ANSWERED;
+        if (may_lend(opening, view))
+                return answer(opening, &view->version, view->proof, ENGINE_VIEW, view, NULL, sharable);
+        return copy_first(opening, view, sharable);
 }
 
 /* ---- the private way ---------------------------------------------------------------------------- */
 
-static int run_private(struct making *making) {
-        struct opening *opening = making->opening;
-        struct engine_job *job = &making->job;
-        bool sharable = version_provable(&opening->version);
-        int r;
+static int run_private(struct opening *opening, const struct view *view) {
+        struct copy_wish wish = { .unwanted = unwanted, .userdata = opening };
+        struct private_job job = { .view = view,
+                                   .space = &opening->store->space,
+                                   .wish = &wish,
+                                   .accept_quiet_s = opening->store->config.accept_quiet_s };
+        bool sharable = version_provable(&view->version, view->main_fd);
+        struct version version = view->version;
+        int r = sharable ? share(opening, &version) : ATTEMPT_ALONE;
 
-        r = sharable ? share(opening) : ATTEMPT_ALONE;
         if (r != ATTEMPT_ALONE)
                 return r;
+        opening->size = view->size + (uint64_t)version.wal.st_size;
+        opening->bulk = opening->size >= BULK_SIZE;
         if (opening->in_front)
                 return ATTEMPT_MUST_COPY;
-        r = engine_private(job, &opening->version, &opening->why);
-        if (r == 0 && still_named(opening) < 0) {
-                space_file_deinit(&job->out);
-                r = -ESTALE;
+        r = private_make(&job);
+        if (r == 0)
+                r = still_named(opening);
+        if (r == 0) {
+                if (job.proof == PROOF_QUIET)
+                        base_log(BASE_LOG_WARNING,
+                                 "%s: accepted because it was not written for %u s and passes "
+                                 "integrity_check (accept_quiet); nothing "
+                                 "proves that no transaction is open",
+                                 view->file->path, opening->store->config.accept_quiet_s);
+                version_set_size(&version, job.size);
+                r = answer(opening, &version, job.proof, ENGINE_PRIVATE, NULL, &job.out, sharable);
         }
-        if (r < 0)
-                return r;
-        mutex_lock(&opening->store->lock);
-        opening->making = false;
-        version_set_size(&opening->version, job->size);
-        mutex_unlock(&opening->store->lock);
-        r = making_answer(making, ENGINE_PRIVATE, job->size, sharable, false);
-        return r < 0 ? r : ATTEMPT_ANSWERED;
+        space_file_deinit(&job.out);
+        if (r == -EBUSY)
+                opening->why = job.why;
+        return r;
 }
 
 /*
@@ -250,81 +223,96 @@ static int run_private(struct making *making) {
  * mode, where nothing else locks readers out for long; later in rollback mode, where a commit on a slow disk
  * does.
  */
-static bool private_turn(const struct opening *opening) {
-        return opening->attempts >= (opening->version.header.wal ? 3 : 8);
+static bool private_turn(const struct opening *opening, const struct view *view) {
+        return opening->attempts >= (version_through_wal(&view->version) ? 3 : 8);
 }
 
 /* ---- one attempt -------------------------------------------------------------------------------- */
 
-static int open_main(const struct opening *opening, struct stat *st) {
-        int fd = base_open_source(opening->file.dirfd, opening->file.name, 0);
-
-        if (fd < 0) {
-                if (fd == -ENOENT || fd == -ELOOP || fd == -ENXIO)
-                        return -ESTALE;
-                base_log(BASE_LOG_ERROR, "%s: cannot open: %s", opening->file.path, strerror(-fd));
-                return fd;
-        }
-        if (fstat(fd, st) < 0 || !S_ISREG(st->st_mode) || st->st_dev != opening->source->key.dev ||
-            st->st_ino != opening->source->key.ino) {
-                close(fd);
-                return -ESTALE;
-        }
-        return fd;
-}
-
 /* Whether this open has to wait for the end of a second in which there was a commit (STORE_RACY_WAIT). */
-static bool second_to_wait_for(struct opening *opening) {
-        opening->pause_ns = version_second_left_ns(&opening->version);
+static bool second_to_wait_for(struct opening *opening, const struct version *version) {
+        opening->pause_ns = version_second_left_ns(version);
         if (opening->store->config.racy != STORE_RACY_WAIT || opening->waited || opening->pause_ns == 0)
                 return false;
         opening->waited = true;
         return true;
 }
 
-/* With a making for it, to be freed unless the result is ATTEMPT_ANSWERED. */
-static int run(struct making *making) {
-        struct opening *opening = making->opening;
-        struct stat st;
-        int r;
+/* Says why the source cannot be looked at. The errno that the opens get. */
+static int explain(const struct opening *opening, int r) {
+        const char *path = opening->file->path;
 
-        making->main_fd = making->job.main_fd = open_main(opening, &st);
-        if (making->main_fd < 0)
-                return making->main_fd;
-        r = unsafe_check(opening->store, making->main_fd, opening->file.path);
-        if (r < 0)
-                return r;
-        r = version_look(&opening->version, &opening->file, making->main_fd, &st, &opening->store->wals);
-        if (r < 0 && r != -ESTALE)
-                base_log(BASE_LOG_ERROR, "%s: cannot read it, or what lies beside it: %s", opening->file.path,
+        if (r == -EPERM)
+                base_log(BASE_LOG_ERROR,
+                         "%s: a -wal, -shm or -journal beside it is no regular file, or not everybody who "
+                         "may read the database may read "
+                         "it: it was not made by SQLite, and is not used",
+                         path);
+        else if (r != -ESTALE)
+                base_log(BASE_LOG_ERROR, "%s: cannot read it, or what lies beside it: %s", path,
                          strerror(-r));
+        return r == -EPERM ? -EACCES : r;
+}
+
+/*
+ * Nothing is committed yet. That is an empty file, if its first transaction was left by a crash; while an
+ * application is at work on it, its end is worth waiting for. An application whose lock is not seen shows by
+ * what it writes.
+ */
+static int run_unborn(struct opening *opening, const struct view *view) {
+        int r = lock_shared(view->main_fd);
+
+        if (r == 0)
+                r = lock_reserved_held(view->main_fd);
+        lock_unshare(view->main_fd);
+        opening->why = "its first transaction has not committed yet";
+        if (r == 0 && clock_age_ns(&view->version.main) >= UNBORN_NS)
+                return answer(opening, &view->version, PROOF_JOURNAL, ENGINE_PRIVATE, NULL, NULL, false);
+        return r < 0 ? r : -EBUSY;
+}
+
+/* What the look at a source has shown. Takes the view when it answers with it; then *taken is set. */
+static int run(struct opening *opening, struct view *view, bool *taken) {
+        struct store *store = opening->store;
+        int r = unsafe_check(store, view->main_fd, view->file->path);
+
         if (r < 0)
                 return r;
-        if (second_to_wait_for(opening))
+        if (view->version.foreign) {
+                base_log(BASE_LOG_ERROR,
+                         "%s: a database of a format that this SQLite does not know (wal2, MVCC), whose logs "
+                         "cannot be read: refused",
+                         view->file->path);
+                return -EIO;
+        }
+        if (second_to_wait_for(opening, &view->version))
                 return ATTEMPT_LATER;
-        r = pin_new(&making->pin, &opening->file, making->main_fd, opening->attempts > 0 ? PATIENCE_NS : 0);
-        if (r == 0)
-                return run_pinned(making);
-        if (r == -EAGAIN || (r == -EBUSY && private_turn(opening)))
-                return run_private(making);
-        return r;
+        if (view->version.unborn)
+                return run_unborn(opening, view);
+        if (opening->in_front && view_scans(view, FRONT_SCAN))
+                return ATTEMPT_MUST_COPY;
+        r = view_hold(view, opening->attempts > 0 ? PATIENCE_NS : 0, &store->wals, &opening->why);
+        if (r == 0) {
+                *taken = true;
+                return run_held(opening, view);
+        }
+        if (r == -EAGAIN || (r == -EBUSY && !opening->why && private_turn(opening, view)))
+                return run_private(opening, view);
+        return r == -EPERM ? explain(opening, r) : r;
 }
 
 int attempt_run(struct opening *opening) {
-        struct making *making = making_new(opening);
+        struct view *view = NULL;
+        bool taken = false;
         int r;
 
-        if (!making)
-                return -ENOMEM;
-        mutex_lock(&opening->store->lock);
-        opening->making = false; /* from here on the version is not the one that others may wait for */
-        mutex_unlock(&opening->store->lock);
-        r = run(making);
-        if (r == ATTEMPT_ANSWERED) {
-                making_go_on(making);
-                return r;
-        }
-        making_free(making);
+        r = view_new(&view, opening->file, opening->source->key.dev, opening->source->key.ino,
+                     &opening->store->wals);
+        if (r < 0)
+                return explain(opening, r);
+        r = run(opening, view, &taken);
+        if (!taken)
+                view_free(view);
         /* What goes wrong with two databases at once says nothing of either. */
         if (r < 0 && r != -EBUSY && still_named(opening) < 0)
                 return -ESTALE;

@@ -6,6 +6,8 @@
  */
 #include "snapshot/cache.h"
 
+#include "snapshot/clock.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,7 +16,7 @@
  * 6 MiB when every entry is used; untouched pages of it are never made. Four places to choose from: with one,
  * a third of the files of a tree half as large as the table would be read again in each walk.
  */
-enum { CACHE_WAYS = 4, CACHE_SETS = 1 << 16, RACY_NS = 20 * 1000000 };
+enum { CACHE_WAYS = 4, CACHE_SETS = 1 << 16 };
 
 /*
  * An entry keeps 128 bits of fingerprint in place of the 56 bytes of its key. The seed is random, so that
@@ -105,19 +107,10 @@ bool cache_get(struct cache *cache, const struct stat *st, uint64_t *value) {
         return true;
 }
 
-bool cache_racy(const struct stat *st) {
-        struct timespec newest = base_timespec_max(st->st_mtim, st->st_ctim), now;
-        int64_t age;
-
-        clock_gettime(CLOCK_REALTIME, &now);
-        age = ((int64_t)now.tv_sec - newest.tv_sec) * 1000000000 + (now.tv_nsec - newest.tv_nsec);
-        return age < RACY_NS;
-}
-
 void cache_put(struct cache *cache, const struct stat *st, uint64_t value) {
         struct cache_entry entry = key_of(cache, st), *place;
 
-        if (cache_racy(st))
+        if (clock_unsettled(st, clock_grain_ns(-1, st)))
                 return;
         entry.value = value;
         MUTEX_SCOPE(&cache->lock);

@@ -22,9 +22,6 @@ void cache_deinit(struct cache *cache);
 bool cache_get(struct cache *cache, const struct stat *st, uint64_t *value);
 /*
  * Remembers value for the file, unless it was changed so lately that it could change again without its times
- * showing it: before Linux 6.13 they are as coarse as a timer tick (S7). st was taken before the file was
- * read.
+ * showing it (clock.h). st was taken before the file was read.
  */
 void cache_put(struct cache *cache, const struct stat *st, uint64_t value);
-/* Whether the file's times are too young to prove that it has not changed since they were taken. */
-bool cache_racy(const struct stat *st);

@@ -17,10 +17,13 @@ enum sniff {
         SNIFF_ORDINARY,
         SNIFF_ROLLBACK,
         SNIFF_WAL,
-        SNIFF_TORN, /* the magic before a header that SQLite does not accept */
+        SNIFF_FOREIGN, /* of a later format than SQLite's own two */
+        SNIFF_TORN,    /* the magic before a header that SQLite does not accept */
 };
 
-static const char *const side_suffixes[] = { "-wal", "-shm", "-journal" };
+/* The last two are those of databases of a foreign format (wal2, MVCC). */
+static const char *const side_suffixes[] = { "-wal", "-shm", "-journal", "-wal2", "-log" };
+enum { SUFFIXES_OF_SQLITE = 3 };
 
 /* The length of name without a side file's suffix, which *suffix then is; 0 if it has none. */
 static size_t base_length(const char *name, const char **suffix) {
@@ -50,6 +53,7 @@ static int sniff_read(const struct store_file *file, const struct stat *st) {
         _cleanup_(base_closep) int fd = base_open_source(file->dirfd, file->name, 0);
         struct stat now;
         ssize_t n;
+        int r;
 
         if (fd < 0)
                 return fd;
@@ -62,32 +66,46 @@ static int sniff_read(const struct store_file *file, const struct stat *st) {
                 return (int)n;
         if (!format_has_magic(bytes, (size_t)n))
                 return SNIFF_ORDINARY;
-        if (format_header_parse(&header, bytes) < 0)
-                return SNIFF_TORN;
+        r = format_header_parse(&header, bytes);
+        if (r < 0)
+                return r == -EPROTONOSUPPORT ? SNIFF_FOREIGN : SNIFF_TORN;
         return header.wal ? SNIFF_WAL : SNIFF_ROLLBACK;
+}
+
+/* Whether a side file may have the first page of a file that does not show one: asked of SQLite's own kinds
+ * of files only. */
+static bool completed_elsewhere(struct store *store, const struct store_file *file, const struct stat *st) {
+        struct version version;
+
+        return visible_side(file, st) && version_look(&version, file, -1, st, &store->wals) != -ESTALE;
 }
 
 static int sniff_file(struct store *store, const struct store_file *file, const struct stat *st) {
         uint64_t value;
         int r;
 
-        if (!S_ISREG(st->st_mode) || st->st_size < FORMAT_MAGIC_SIZE)
+        if (!S_ISREG(st->st_mode) || st->st_size == 0)
                 return SNIFF_ORDINARY;
-        if (cache_get(&store->sniffs, st, &value)) {
+        if (st->st_size < FORMAT_MAGIC_SIZE) {
+                r = SNIFF_ORDINARY;
+        } else if (cache_get(&store->sniffs, st, &value)) {
                 r = (int)value;
         } else {
                 r = sniff_read(file, st);
                 if (r >= 0)
                         cache_put(&store->sniffs, st, (uint64_t)r);
         }
-        /* NOTADB to SQLite, an ordinary file (S9); unless a side file may have what is missing: then it is
-         * not to be shown raw (P5). */
-        return r == SNIFF_TORN && !visible_side(file) ? SNIFF_ORDINARY : r;
+        /* What begins as no database is an ordinary file, to SQLite too; unless a side file has what is
+         * missing: then it is not to be shown raw. */
+        if ((r == SNIFF_ORDINARY || r == SNIFF_TORN) && !completed_elsewhere(store, file, st))
+                return SNIFF_ORDINARY;
+        return r == SNIFF_ORDINARY ? SNIFF_TORN : r;
 }
 
 /* What the name says, given that it is side's: looks at the database it would belong to. */
 static int classify_side(struct store *store, const struct store_file *file, size_t length,
                          const char *suffix) {
+        bool foreign = true;
         char name[256];
         struct store_file base = { .dirfd = file->dirfd, .name = name, .path = file->path };
         struct stat st;
@@ -99,10 +117,12 @@ static int classify_side(struct store *store, const struct store_file *file, siz
         name[length] = 0;
         if (fstatat(base.dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? STORE_ORDINARY : -errno;
+        for (int i = 0; i < SUFFIXES_OF_SQLITE; i++)
+                foreign = foreign && strcmp(suffix, side_suffixes[i]) != 0;
         r = sniff_file(store, &base, &st);
-        if (r == SNIFF_WAL && strcmp(suffix, "-journal") != 0)
+        if (r == SNIFF_WAL && !foreign && strcmp(suffix, "-journal") != 0)
                 return STORE_SIDE_EMPTY;
-        if (r > 0)
+        if (r == SNIFF_FOREIGN || (r > 0 && !foreign))
                 return STORE_SIDE_GONE;
         return r < 0 ? r : STORE_ORDINARY;
 }

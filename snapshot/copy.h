@@ -1,23 +1,44 @@
-/* Copying bytes of a source into a nameless file, as fast as the kernel can, for as long as somebody wants
- * it. */
+/*
+ * Copying into a nameless file: bytes of a source as they lie there, and the version that a view shows. As
+ * fast as the kernel can, for as long as somebody wants it.
+ */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "snapshot/space.h"
+#include "snapshot/view.h"
 
-struct engine_job;
+/* Whether anybody still waits for the copy; asked every few MiB. */
+struct copy_wish {
+        bool (*unwanted)(void *userdata);
+        void *userdata;
+};
 
-/* What is copied between two looks at whether it is still wanted: about a millisecond. */
-#define COPY_CHUNK (4 << 20)
+/* Copies the first size bytes. 0, -EBUSY when the source ended before, -EINTR when unwanted, -ENOSPC, -errno.
+ * Blocks. */
+int copy_bytes(const struct copy_wish *wish, int from, int to, uint64_t size);
+
+/* A copy of a view that is being made: of the main file, part by part from its beginning, and over each part
+ * the pages of the WAL. */
+struct copy {
+        const struct view *view; /* borrowed */
+        struct space_file out;   /* the caller's when it is done */
+        bool clone;              /* the extents of the main file are shared, not copied (XFS, Btrfs) */
+        uint64_t at;             /* the bytes before are in place */
+        size_t n_done;           /* pages of the WAL */
+        uint8_t *batch;
+};
 
 /*
- * Copies the bytes from at up to end to the same place in to, sharing extents where the file system does that
- * (copy_file_range(2)). Returns end, or where from ended before it; -ENOSPC, -errno. Blocks.
+ * Begins: makes out with room for what is to be written. clone: 0; -EXDEV: the snapshot directory and the
+ * source are not on one file system that can share; -EOPNOTSUPP: this file cannot be shared. -ENOSPC,
+ * -ENOMEM, -errno. Nothing is logged. Blocks; no lock held.
  */
-int64_t copy_range(int from, int to, uint64_t at, uint64_t end);
-
+int copy_init(struct copy *copy, const struct view *view, struct space *space, bool clone);
+/* Gives back out, too, unless it was taken (SPACE_FILE_NULL). */
+void copy_deinit(struct copy *copy);
 /*
- * Copies the first size bytes. 0, -EBUSY when the source ended before, -EINTR when unwanted, -ENOSPC, -errno.
- * Blocks.
+ * Goes on, until until_ns of base_now_ns()'s clock, 0 for the end. 0: all is in place, and proven; 1: not
+ * yet; -ESTALE: the version does not stand any more; -EINTR: unwanted; -ENOSPC, -EIO, -errno. Nothing is
+ * logged. Blocks; no lock held.
  */
-int copy_bytes(const struct engine_job *job, int from, int to, uint64_t size);
+int copy_run(struct copy *copy, const struct copy_wish *wish, uint64_t until_ns);

@@ -10,10 +10,15 @@
 #include <string.h>
 
 static const char *const engines[] = {
-        [ENGINE_BACKUP] = "backup",
+        [ENGINE_VIEW] = "view",
         [ENGINE_COPY] = "copy",
         [ENGINE_REFLINK] = "reflink",
         [ENGINE_PRIVATE] = "private",
+};
+
+static const char *const proofs[] = {
+        [PROOF_LOCK] = "lock",       [PROOF_STAT] = "stat",   [PROOF_WAL] = "wal",
+        [PROOF_JOURNAL] = "journal", [PROOF_QUIET] = "quiet",
 };
 
 /* A digest would be shorter and say less: this can be read. */
@@ -39,8 +44,8 @@ static void print_time(struct timespec when, char *text, size_t size) {
         snprintf(text, size, "%s.%09ldZ", date, when.tv_nsec);
 }
 
-static int fact(const struct version *version, const char *engine, const char *name, char *text,
-                size_t size) {
+static int fact(const struct version *version, const char *engine, const char *proof, const char *name,
+                char *text, size_t size) {
         char value[256];
         size_t length;
 
@@ -48,13 +53,17 @@ static int fact(const struct version *version, const char *engine, const char *n
                 print_time(version->looked, value, sizeof(value));
         else if (strcmp(name, "engine") == 0)
                 snprintf(value, sizeof(value), "%s", engine);
+        else if (strcmp(name, "proof") == 0)
+                snprintf(value, sizeof(value), "%s", proof);
         else if (strcmp(name, "pages") == 0)
                 snprintf(value, sizeof(value), "%lld",
-                         (long long)version->attr.st_size / version->header.page_size);
+                         version->header.page_size > 0
+                                 ? (long long)version->attr.st_size / version->header.page_size
+                                 : 0);
         else if (strcmp(name, "page_size") == 0)
                 snprintf(value, sizeof(value), "%u", version->header.page_size);
         else if (strcmp(name, "journal_mode") == 0)
-                snprintf(value, sizeof(value), "%s", version->header.wal ? "wal" : "rollback");
+                snprintf(value, sizeof(value), "%s", version_through_wal(version) ? "wal" : "rollback");
         else if (strcmp(name, "source_state") == 0)
                 print_state(version, value, sizeof(value));
         else
@@ -69,7 +78,12 @@ static int fact(const struct version *version, const char *engine, const char *n
 }
 
 int snapshot_fact(const struct snapshot *snapshot, const char *name, char *text, size_t size) {
-        return fact(&snapshot->version, engines[snapshot->engine], name, text, size);
+        enum engine engine;
+
+        mutex_lock(&snapshot->store->lock);
+        engine = snapshot->engine;
+        mutex_unlock(&snapshot->store->lock);
+        return fact(&snapshot->version, engines[engine], proofs[snapshot->proof], name, text, size);
 }
 
 int store_fact(struct store *store, const struct store_file *file, const struct stat *st, const char *name,
@@ -81,6 +95,6 @@ int store_fact(struct store *store, const struct store_file *file, const struct 
         r = version_look(&version, file, -1, st, &store->wals);
         if (r < 0)
                 return r == -ESTALE ? -ENODATA : r;
-        /* Which engine will do it shows when it does. */
-        return fact(&version, "none", name, text, size);
+        /* Which engine will do it, and what vouches for it, shows when it does. */
+        return fact(&version, "none", "none", name, text, size);
 }

@@ -13,15 +13,12 @@ static const uint8_t journal_magic[8] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x
 
 enum {
         HEADER_PAGE_SIZE = 16,
-        HEADER_WRITE_VERSION = 18,
         HEADER_READ_VERSION = 19,
         HEADER_RESERVED = 20,
         HEADER_FRACTIONS = 21,
         HEADER_CHANGE_COUNTER = 24,
         HEADER_PAGE_COUNT = 28,
-        HEADER_SCHEMA_COOKIE = 40,
         HEADER_VERSION_VALID_FOR = 92,
-        HEADER_VERSION = 96,
 };
 
 static bool page_size_valid(uint32_t size) {
@@ -41,8 +38,7 @@ int format_header_parse(struct format_header *header, const uint8_t *bytes) {
 
         /* lockBtree() of SQLite's btree.c: each of these is SQLITE_NOTADB. The two bytes of the page size are
          * read in the order that makes 0x0001 the 65536 which does not fit them. */
-        if (bytes[HEADER_READ_VERSION] > 2 ||
-            memcmp(&bytes[HEADER_FRACTIONS], fractions, sizeof(fractions)) != 0)
+        if (memcmp(&bytes[HEADER_FRACTIONS], fractions, sizeof(fractions)) != 0)
                 return -EINVAL;
         if (!page_size_valid(page_size) || page_size - bytes[HEADER_RESERVED] < 480)
                 return -EINVAL;
@@ -53,7 +49,7 @@ int format_header_parse(struct format_header *header, const uint8_t *bytes) {
                 .page_count = format_be32(&bytes[HEADER_PAGE_COUNT]),
                 .version_valid_for = format_be32(&bytes[HEADER_VERSION_VALID_FOR]),
         };
-        return 0;
+        return bytes[HEADER_READ_VERSION] > 2 ? -EPROTONOSUPPORT : 0;
 }
 
 uint64_t format_header_size(const struct format_header *header, uint64_t file_size) {
@@ -63,13 +59,6 @@ uint64_t format_header_size(const struct format_header *header, uint64_t file_si
             size > file_size)
                 return file_size;
         return size;
-}
-
-void format_header_restore(uint8_t *copy, const uint8_t *source) {
-        memcpy(&copy[HEADER_CHANGE_COUNTER], &source[HEADER_CHANGE_COUNTER], 4);
-        memcpy(&copy[HEADER_SCHEMA_COOKIE], &source[HEADER_SCHEMA_COOKIE], 4);
-        memcpy(&copy[HEADER_VERSION_VALID_FOR], &source[HEADER_VERSION_VALID_FOR], 4);
-        memcpy(&copy[HEADER_VERSION], &source[HEADER_VERSION], 4);
 }
 
 /* ---- WAL ---------------------------------------------------------------------------------------- */
@@ -145,7 +134,8 @@ enum {
         INDEX_PAGE_COUNT = 20,
         INDEX_SALT = 32,
         INDEX_CHECKSUM = 40,
-        INDEX_BACKFILLED = 96,           /* behind both headers */
+        INDEX_BACKFILLED = FORMAT_INDEX_INFO,
+        INDEX_ATTEMPTED = FORMAT_INDEX_INFO + 32,
         INDEX_FIRST_REGION_PAGES = 4062, /* 4096 less the 136 bytes at the start of the first region */
         INDEX_REGION_PAGES = 4096,
 };
@@ -176,6 +166,30 @@ int format_index_parse(struct format_index *index, const uint8_t *bytes) {
                 .page_count = native32(&bytes[INDEX_PAGE_COUNT]),
                 .salt = { format_be32(&bytes[INDEX_SALT]), format_be32(&bytes[INDEX_SALT + 4]) },
                 .backfilled = native32(&bytes[INDEX_BACKFILLED]),
+                .attempted = native32(&bytes[INDEX_ATTEMPTED]),
+        };
+        return 0;
+}
+
+int format_index_look(struct format_index_look *look, const uint8_t *info_before, const uint8_t *info,
+                      const uint8_t *header) {
+        enum {
+                BACKFILLED = 0,
+                LAST_MARKS = 12,
+                N_LAST_MARKS = 3,
+                ATTEMPTED = INDEX_ATTEMPTED - INDEX_BACKFILLED
+        };
+
+        for (int i = 0; i < N_LAST_MARKS; i++)
+                if (native32(&info[LAST_MARKS + 4 * i]) == 0)
+                        return -EAGAIN;
+        if (native32(&info_before[ATTEMPTED]) != native32(&info[ATTEMPTED]) ||
+            memcmp(&header[INDEX_SALT], &header[FORMAT_INDEX_HEADER_SIZE + INDEX_SALT], 8) != 0)
+                return -EAGAIN;
+        *look = (struct format_index_look){
+                .salt = { format_be32(&header[INDEX_SALT]), format_be32(&header[INDEX_SALT + 4]) },
+                .backfilled = native32(&info[BACKFILLED]),
+                .attempted = native32(&info[ATTEMPTED]),
         };
         return 0;
 }

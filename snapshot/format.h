@@ -22,6 +22,8 @@
  */
 #define FORMAT_INDEX_HEADER_SIZE 48
 #define FORMAT_INDEX_HEAD_SIZE   136
+/* Where the checkpoint information begins, behind both copies. */
+#define FORMAT_INDEX_INFO        (2 * FORMAT_INDEX_HEADER_SIZE)
 #define FORMAT_INDEX_REGION_SIZE 32768
 
 #define FORMAT_JOURNAL_HEADER_SIZE 28
@@ -51,9 +53,10 @@ struct format_header {
 bool format_has_magic(const uint8_t *bytes, size_t size);
 
 /*
- * Reads a header whose magic is there, judging as SQLite's lockBtree() does. 0, or -EINVAL where SQLite
- * answers SQLITE_NOTADB: such a file is an ordinary one (fact S9). bytes: FORMAT_HEADER_SIZE, zero-filled
- * past the end of file.
+ * Reads a header whose magic is there, judging as SQLite's lockBtree() does. bytes: FORMAT_HEADER_SIZE,
+ * zero-filled past the end of file. 0; -EINVAL where SQLite answers SQLITE_NOTADB: such a file is an ordinary
+ * one; -EPROTONOSUPPORT: a database of another format (wal2, MVCC), which is in order but for a read version
+ * above 2, and whose logs nothing here can read. *header is filled for that one too.
  */
 int format_header_parse(struct format_header *header, const uint8_t *bytes);
 
@@ -64,13 +67,6 @@ int format_header_parse(struct format_header *header, const uint8_t *bytes);
  * ("In-header database size") it is the file's.
  */
 uint64_t format_header_size(const struct format_header *header, uint64_t file_size);
-
-/*
- * Replaces in a copy's page 1 the fields that sqlite3_backup sets to its own values (bytes 24-27, 40-43,
- * 92-95, 96-99; fact S5) by those of the source's page 1 of the same version. Both: at least
- * FORMAT_HEADER_SIZE bytes.
- */
-void format_header_restore(uint8_t *copy, const uint8_t *source);
 
 /* ---- "The WAL File" ----------------------------------------------------------------------------- */
 
@@ -107,6 +103,8 @@ struct format_index {
         uint32_t page_count; /* the size of the database in pages */
         uint32_t salt[2];
         uint32_t backfilled; /* nBackfill: frames 1 to this are in the main file */
+        uint32_t attempted;  /* nBackfillAttempted: a checkpoint raises it before it writes a page to the main
+                                file; 0 before SQLite 3.11 */
 };
 
 /*
@@ -114,6 +112,21 @@ struct format_index {
  * its two copies differ, its checksum is wrong or it is not initialised: being written just now, or never.
  */
 int format_index_parse(struct format_index *index, const uint8_t *bytes);
+
+/* What of a WAL-index proves that a version still stands. */
+struct format_index_look {
+        uint32_t salt[2];
+        uint32_t backfilled, attempted;
+};
+
+/*
+ * Takes it from the checkpoint information (FORMAT_INDEX_INFO to FORMAT_INDEX_HEAD_SIZE), read twice, and
+ * both copies of the header, read after that. 0; -EAGAIN: a recovery or a restart is under way, or the file
+ * was cut off: it proves nothing. Recovery writes the header, then the counters, then the read marks, of
+ * which it leaves the last three above 0: while these are 0 the counters are not to be believed.
+ */
+int format_index_look(struct format_index_look *look, const uint8_t *info_before, const uint8_t *info,
+                      const uint8_t *header);
 
 /*
  * The page number that frame (from 1) holds, out of the WAL-index region that format_index_region() names.

@@ -15,7 +15,6 @@
 #include "snapshot/journal.h"
 
 #include "snapshot/base.h"
-#include "snapshot/vfs_source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,27 +124,21 @@ static int look_inside(const struct store_file *file, struct journal *journal, i
         return 0;
 }
 
-int journal_look(const struct store_file *file, struct journal *journal, int *fd) {
+int journal_look(const struct store_file *file, const struct stat *main, struct journal *journal, int *fd) {
         struct stat st;
-        char side[256];
         int r;
 
         *journal = (struct journal){ .state = JOURNAL_NONE };
         *fd = -1;
-        r = vfs_source_side_name(side, file->name, "-journal");
+        r = file_side_open(file, "-journal", main, &st);
         if (r < 0)
-                return 0;
-        r = base_open_source(file->dirfd, side, 0);
-        if (r < 0)
-                return r == -ENOENT || r == -ELOOP ? 0 : r;
+                return r == -ENOENT ? 0 : r;
         *fd = r;
-        if (fstat(*fd, &st) < 0)
-                return -errno;
-        journal->exists = S_ISREG(st.st_mode);
+        journal->exists = true;
         journal->ino = st.st_ino;
         journal->mtime = st.st_mtim;
         journal->size = (uint64_t)st.st_size;
-        return journal->exists ? look_inside(file, journal, *fd) : 0;
+        return look_inside(file, journal, *fd);
 }
 
 bool journal_equal(const struct journal *a, const struct journal *b) {

@@ -1,8 +1,11 @@
 /* What the rollback journal beside a database says ("The Rollback Journal" of fileformat2.html, pager.c). */
 #pragma once
 
+#include "snapshot/file.h"
 #include "snapshot/format.h"
-#include "snapshot/store.h"
+
+#include <stdbool.h>
+#include <time.h>
 
 enum journal_state {
         JOURNAL_NONE,    /* absent, empty, or without a valid header: it undoes nothing */
@@ -23,8 +26,9 @@ struct journal {
         struct format_journal header;             /* if valid */
 };
 
-/* Reads it; takes no lock. *fd: an open descriptor of it or -1, the caller's. 0 or -errno. Blocks. */
-int journal_look(const struct store_file *file, struct journal *journal, int *fd);
+/* Reads it, beside a main file with that stat; takes no lock. *fd: an open descriptor of it or -1, the
+ * caller's. 0, -EPERM (file.h) or -errno. Blocks. */
+int journal_look(const struct store_file *file, const struct stat *main, struct journal *journal, int *fd);
 
 /* Whether both are the same journal of the same transaction, in the same state. */
 bool journal_equal(const struct journal *a, const struct journal *b);

@@ -24,6 +24,7 @@ enum {
         RESERVED_BYTE = PENDING_BYTE + 1,
         SHARED_FIRST = PENDING_BYTE + 2,
         SHARED_SIZE = 510,
+        SHARED_OURS = SHARED_FIRST + SHARED_SIZE - 1,
         INDEX_FIRST = 120,
 };
 
@@ -54,7 +55,7 @@ int lock_shared(int fd) {
         r = set(fd, F_RDLCK, PENDING_BYTE, 1);
         if (r < 0)
                 return r;
-        r = set(fd, F_RDLCK, SHARED_FIRST, SHARED_SIZE);
+        r = set(fd, F_RDLCK, SHARED_OURS, 1);
         set(fd, F_UNLCK, PENDING_BYTE, 1);
         return r;
 }
@@ -79,7 +80,7 @@ int lock_reserved_held(int fd) {
 }
 
 int lock_in_use(int fd) {
-        return held(fd, SHARED_FIRST, SHARED_SIZE);
+        return held(fd, SHARED_FIRST, SHARED_SIZE - 1);
 }
 
 int lock_index_shared(int fd, int which) {

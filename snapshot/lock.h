@@ -12,7 +12,11 @@
 
 #include <stdint.h>
 
-/* SQLite's SHARED on a database file. 0, -EBUSY while somebody writes, -errno. Never waits. */
+/*
+ * SQLite's SHARED on a database file: of the bytes that SQLite locks for it, and a writer has to itself, only
+ * the last one, so that lock_in_use() can tell an application from a reader of ours. 0, -EBUSY while somebody
+ * writes, -errno. Never waits.
+ */
 int lock_shared(int fd);
 /*
  * The same, trying for up to patience_ns. A writer that commits without pause and syncs to a slow disk leaves
@@ -25,7 +29,7 @@ void lock_unshare(int fd);
 /* Is RESERVED (or more) held by anyone but this description? 1, 0, -errno. */
 int lock_reserved_held(int fd);
 /*
- * Has anyone but this description the database open? WAL connections hold SHARED as long as they live, others
+ * Has an application the database open? WAL connections hold SHARED as long as they live, others
  * during a transaction. Takes nothing. 1, 0, -errno.
  */
 int lock_in_use(int fd);

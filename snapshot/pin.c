@@ -1,7 +1,10 @@
 /*
  * A read transaction held on a source through vfs_source.
  *
- * Invariant: a pin that exists has seen page 1 and the schema of its version, so the lock (rollback mode:
+ * Nothing of the schema is parsed: that takes long where it is large, and fails where an application has a
+ * newer SQLite. "PRAGMA schema_version" reads one field of page 1.
+ *
+ * Invariant: a pin that exists has seen page 1 of its version, so the lock (rollback mode:
  * SHARED) or the read mark (WAL mode) that keeps this version readable is held.
  */
 #include "snapshot/pin.h"
@@ -19,7 +22,7 @@ static int translate(const struct pin *pin, int code, const char *path) {
          * closed; one that we may not read leaves the private way, which needs fewer of them. */
         if ((r == -EAGAIN || r == -EIO) && pin->vfs.error != 0)
                 r = pin->vfs.error == -ENOENT || pin->vfs.error == -EACCES ? -EAGAIN : pin->vfs.error;
-        if (r == -EBUSY || r == -EAGAIN || r == -ESTALE)
+        if (r == -EBUSY || r == -EAGAIN || r == -ESTALE || r == -EPERM)
                 return r;
         base_log(BASE_LOG_ERROR, "%s: cannot read: %s (%s)", path,
                  pin->db ? sqlite3_errmsg(pin->db) : "out of memory", strerror(-r));
@@ -32,7 +35,7 @@ int pin_new(struct pin **out, const struct store_file *file, int main_fd, uint64
 
         if (!pin)
                 return -ENOMEM;
-        r = vfs_source_init(&pin->vfs, file->dirfd, file->name, main_fd);
+        r = vfs_source_init(&pin->vfs, file, main_fd);
         if (r < 0) {
                 free(pin);
                 return r;
@@ -46,9 +49,7 @@ int pin_new(struct pin **out, const struct store_file *file, int main_fd, uint64
         }
         code = vfs_connect(&pin->vfs.vfs, SQLITE_OPEN_READONLY, &pin->db);
         if (code == SQLITE_OK)
-                code = sqlite3_exec(pin->db,
-                                    "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1; PRAGMA cache_size=-256",
-                                    NULL, NULL, NULL);
+                code = sqlite3_exec(pin->db, "BEGIN; PRAGMA schema_version", NULL, NULL, NULL);
         if (code != SQLITE_OK) {
                 r = translate(pin, code, file->path);
                 pin_free(pin);

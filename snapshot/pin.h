@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "snapshot/store.h"
 #include "snapshot/vfs_source.h"
 
 #include <stdbool.h>
@@ -19,8 +18,9 @@ struct pin {
  * Pins what is committed now. file and main_fd are borrowed for the life of the pin; patience_ns: how long to
  * try for SHARED, sleeping. 0, or
  * - -EBUSY: an application holds a lock just now: come again;
- * - -EAGAIN: SQLite cannot read this source without writing to it: it takes the private way (S7);
+ * - -EAGAIN: SQLite cannot read this source without writing to it: it takes the private way ;
  * - -ESTALE: not a database in SQLite's eyes;
+ * - -EPERM: a side file is not to be trusted (file.h);
  * - -EIO (corrupt), -EACCES, -ENOMEM...: logged.
  * Blocks; no lock held.
  */

@@ -41,3 +41,40 @@ void source_put_locked(struct store *store, struct source *source) {
         free(source->name);
         free(source);
 }
+
+static bool has_moved_locked(const struct store *store, const struct stat *main) {
+        size_t n = store->n_moved < ARRAY_SIZE(store->moved) ? store->n_moved : ARRAY_SIZE(store->moved);
+
+        for (size_t i = 0; i < n; i++)
+                if (store->moved[i].dev == main->st_dev && store->moved[i].ino == main->st_ino)
+                        return true;
+        return false;
+}
+
+bool source_has_moved(struct store *store, const struct stat *main) {
+        MUTEX_SCOPE(&store->lock);
+
+        return has_moved_locked(store, main);
+}
+
+void source_moved(struct store *store, const struct store_file *file, const struct stat *main) {
+        bool known;
+
+        mutex_lock(&store->lock);
+        known = has_moved_locked(store, main);
+        if (!known) {
+                size_t i = store->n_moved++ % ARRAY_SIZE(store->moved);
+
+                store->moved[i].dev = main->st_dev;
+                store->moved[i].ino = main->st_ino;
+        }
+        mutex_unlock(&store->lock);
+        if (!known)
+                base_log(BASE_LOG_WARNING,
+                         "%s: written to in spite of our lock: its writer's locks cannot be seen from here "
+                         "(an overlay or another "
+                         "file system above this one, another host, or a copy over the file); from now on "
+                         "each copy is made, and "
+                         "proven, before it is given out",
+                         file->path);
+}

@@ -1,12 +1,13 @@
 /*
  * The inside of a store: its sources, their snapshots and the opens that wait. For store.c, snapshot.c,
- * reading.c and what runs openings only.
+ * keeper.c and what runs openings only.
  *
  * Everything here that is not constant is under store->lock, which is held for list work only.
  */
 #pragma once
 
-#include "snapshot/engine.h"
+#include "snapshot/space.h"
+#include "snapshot/view.h"
 #include "snapshot/worker.h"
 
 #include <sys/queue.h>
@@ -14,8 +15,6 @@
 #define REGISTRY_BUCKETS 1024
 
 struct opening;
-
-struct live;
 
 /* One name of one database file: by which a source is told from another. A hard link is another source:
  * SQLite's side files belong to a name. */
@@ -33,37 +32,40 @@ struct source {
         LIST_HEAD(, snapshot) snapshots; /* alive, and to be found */
 };
 
+/* How the bytes of a snapshot are had. */
 enum engine {
-        ENGINE_BACKUP,
+        ENGINE_VIEW, /* read where they lie, so far without a copy */
         ENGINE_COPY,
         ENGINE_REFLINK,
         ENGINE_PRIVATE,
 };
 
 /*
- * One immutable version in a nameless file. It is made complete, or with the bytes up to frontier in place
- * while an engine writes the others, or will when it has to; waits are the reads that want more.
+ * One immutable version: read through a view of the source while that is lent, and out of a nameless file
+ * when it has been copied.
  */
 struct snapshot {
         LIST_ENTRY(snapshot) link;           /* in source->snapshots while source is set */
+        TAILQ_ENTRY(snapshot) live_link;     /* in store->live while live is set */
         LIST_ENTRY(snapshot) lingering_link; /* in store->lingering while lingering is set */
         struct store *store;
         struct source *source; /* NULL: not to be found by later opens */
         unsigned refs;
         struct version version; /* constant */
-        enum engine engine;     /* constant */
-        struct space_file file; /* constant while anybody reads */
-        uint64_t frontier;
-        int error; /* -errno: copying has failed */
-        struct snapshot_wait *waits;
-        const struct live *live; /* the pin lives, and reads go to the source; its maker's */
-        unsigned live_reads;     /* that are under way */
-        uint64_t live_bytes;     /* that were read in this way */
-        pthread_cond_t stirred;  /* a read came, the last one went, or the last reader: for the maker */
-        struct work *held;       /* the maker's, queued to begin copying some time; NULL when it has begun */
-        bool lingering;          /* one of refs is for later readers, until linger_until_ns */
+        enum proof proof;       /* constant */
+        enum engine engine;
+        struct view *view;      /* what reads go to; NULL when there is a copy */
+        bool live;              /* the view is lent, and keeper.c decides for how long */
+        uint64_t round;         /* the keeper's last look at it */
+        uint64_t since_ns;      /* from when on the lending counts */
+        uint64_t bytes;         /* that were read through the view since */
+        unsigned reads;         /* of the view that are under way */
+        pthread_cond_t idle;    /* signalled when they fall to 0 */
+        struct work copying;    /* the work that copies it */
+        struct space_file file; /* the copy, when view is NULL */
+        int error;              /* -errno: its bytes can no longer be had */
+        bool lingering;         /* one of refs is for later readers, until linger_until_ns */
         uint64_t linger_until_ns;
-        struct work linger;
 };
 
 struct store {
@@ -71,11 +73,22 @@ struct store {
         struct store_config config;
         struct space space;
         struct cache sniffs;        /* what files are: see classify.c */
-        struct cache wals;          /* what dead WALs hold: see version.c */
-        struct worker_pool *front;  /* what is short: looks, and calls back after store_cancel() */
-        struct worker_pool *copies; /* what copies */
+        struct cache wals;          /* what dead WALs hold: see visible.c */
+        struct worker_pool *front;  /* what is short: looks, answers, the keeper */
+        struct worker_pool *copies; /* small copies */
+        struct worker_pool *bulk;   /* large ones */
         bool closing;
+        TAILQ_HEAD(, snapshot) live;
         LIST_HEAD(, snapshot) lingering;
+        unsigned n_live, n_lingering;
+        uint64_t round;     /* the keeper's */
+        struct work keeper; /* queued while keeping is set */
+        bool keeping;
+        struct {
+                dev_t dev;
+                ino_t ino;
+        } moved[64]; /* sources that were written to in spite of a lock of ours: see attempt.c */
+        size_t n_moved;
         dev_t warned[16]; /* see unsafe.c */
         size_t n_warned;
         dev_t unshared; /* whose files cannot be reflinked into the snapshot directory; 0: not met yet */
@@ -89,34 +102,23 @@ struct source *source_get_locked(struct store *store, const struct source_key *k
 void source_put_locked(struct store *store, struct source *source);
 
 /*
- * Makes a snapshot with one reference; takes *file. frontier: how many bytes are in place. NULL without
- * memory.
+ * Makes a snapshot of that version with one reference, out of a view, which is taken, or of a complete copy,
+ * which is taken (the other is NULL). NULL without memory.
  */
-struct snapshot *snapshot_new(struct store *store, const struct version *version, enum engine engine,
-                              struct space_file *file, uint64_t frontier);
-/* Has the maker look at once: a read waits, or the last reader has gone. */
-void snapshot_stir_locked(struct snapshot *snapshot);
+struct snapshot *snapshot_new(struct store *store, const struct version *version, enum proof proof,
+                              enum engine engine, struct view *view, struct space_file *file);
 /* Lets later opens of source find it. */
 void snapshot_attach_locked(struct snapshot *snapshot, struct source *source);
 /* Later opens find it no more. */
 void snapshot_detach_locked(struct snapshot *snapshot);
 /* A snapshot of this very version with a reference added, or NULL. */
 struct snapshot *snapshot_find_locked(struct source *source, const struct version *version);
+/* The copy is made: takes file, and frees the view when no read uses it any more. r: 0, or -errno and no
+ * bytes can be had from now on. Takes the lock. */
+void snapshot_settle(struct snapshot *snapshot, int r, enum engine engine, struct space_file *file);
 
-/* For the maker of a streamed one, which holds a reference. Each takes the lock. */
-
-/* All bytes before frontier are in place. */
-void snapshot_advance(struct snapshot *snapshot, uint64_t frontier);
-/* The end of copying: 0, all is in place, or -errno, it never will be. No read uses the pin any more when
- * this returns: it waits for those that do. */
-void snapshot_finish(struct snapshot *snapshot, int r);
-/* Nobody but the maker has a reference. */
-bool snapshot_unwanted_locked(const struct snapshot *snapshot);
-/* Whether nobody but the maker has a reference; then nobody will: it is not to be found any more. */
-bool snapshot_abandon(struct snapshot *snapshot);
-
-/* Gives up the reference of the caller, whose copying is done: the snapshot stays for linger_s after its last
- * reader. */
-void snapshot_linger(struct snapshot *snapshot);
-/* Frees the room of all snapshots that nobody reads, or of those of one source (NULL: all). How many. */
-unsigned snapshot_purge_lingering(struct store *store, const struct source *source);
+/* Remembers that the source was written to in spite of a lock of ours, and warns the first time. Takes the
+ * lock. */
+void source_moved(struct store *store, const struct store_file *file, const struct stat *main);
+/* Whether that was ever so. Takes the lock. */
+bool source_has_moved(struct store *store, const struct stat *main);

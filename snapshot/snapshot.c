@@ -1,27 +1,34 @@
 /*
- * Snapshots: immutable versions, counted, and found by the sources they are of. How they are read: reading.c.
+ * Snapshots: immutable versions, counted, read, and found by the sources they are of.
  *
- * Invariant: a snapshot in its source's list has references, and the last unref takes it out under the lock,
- * so that nobody finds one that is going.
+ * Invariants: a snapshot in its source's list has references, and the last unref takes it out under the lock,
+ * so that nobody finds one that is going. The view of a snapshot is freed only when no read uses it; a byte
+ * is given to a reader only after the view was verified.
  */
-#include "snapshot/registry.h"
+#include "snapshot/keeper.h"
 
 #include <errno.h>
+#include <string.h>
 
-struct snapshot *snapshot_new(struct store *store, const struct version *version, enum engine engine,
-                              struct space_file *file, uint64_t frontier) {
+struct snapshot *snapshot_new(struct store *store, const struct version *version, enum proof proof,
+                              enum engine engine, struct view *view, struct space_file *file) {
         struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
         if (!snapshot)
                 return NULL;
-        snapshot->store = store;
-        snapshot->refs = 1;
-        snapshot->version = *version;
-        snapshot->engine = engine;
-        snapshot->file = *file;
-        snapshot->frontier = frontier;
-        mutex_cond_init(&snapshot->stirred);
-        *file = (struct space_file)SPACE_FILE_NULL;
+        *snapshot = (struct snapshot){ .store = store,
+                                       .refs = 1,
+                                       .version = *version,
+                                       .proof = proof,
+                                       .engine = engine,
+                                       .view = view,
+                                       .since_ns = base_now_ns(),
+                                       .file = SPACE_FILE_NULL };
+        mutex_cond_init(&snapshot->idle);
+        if (file) {
+                snapshot->file = *file;
+                *file = (struct space_file)SPACE_FILE_NULL;
+        }
         return snapshot;
 }
 
@@ -63,13 +70,6 @@ struct snapshot *snapshot_ref(struct snapshot *snapshot) {
         return snapshot;
 }
 
-void snapshot_stir_locked(struct snapshot *snapshot) {
-        mutex_assert_held(&snapshot->store->lock);
-        pthread_cond_signal(&snapshot->stirred);
-        if (snapshot->held)
-                worker_hasten(snapshot->store->copies, snapshot->held);
-}
-
 struct snapshot *snapshot_unref(struct snapshot *snapshot) {
         struct store *store;
         bool last;
@@ -79,120 +79,119 @@ struct snapshot *snapshot_unref(struct snapshot *snapshot) {
         store = snapshot->store;
         mutex_lock(&store->lock);
         last = --snapshot->refs == 0;
-        if (last)
+        if (last) {
                 snapshot_detach_locked(snapshot);
-        else if (snapshot->refs == 1)
-                snapshot_stir_locked(snapshot);
+                keeper_drop_locked(snapshot);
+        }
         if (snapshot->lingering)
                 snapshot->linger_until_ns = base_now_ns() + (uint64_t)store->config.linger_s * 1000000000;
         mutex_unlock(&store->lock);
         if (last) {
+                view_free(snapshot->view);
                 space_file_deinit(&snapshot->file);
-                pthread_cond_destroy(&snapshot->stirred);
+                pthread_cond_destroy(&snapshot->idle);
                 free(snapshot);
         }
         return NULL;
 }
 
-/* ---- for the reader ----------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------ */
 
 int snapshot_fd(const struct snapshot *snapshot) {
-        return snapshot->file.fd;
+        MUTEX_SCOPE(&snapshot->store->lock);
+
+        return snapshot->view ? -1 : snapshot->file.fd;
 }
 
 uint64_t snapshot_size(const struct snapshot *snapshot) {
         return (uint64_t)snapshot->version.attr.st_size;
 }
 
-bool snapshot_complete(const struct snapshot *snapshot) {
+/* The view, with a read of it begun; NULL: there is a copy, or *error is set. */
+static const struct view *read_begin(struct snapshot *snapshot, size_t size, int *error) {
         MUTEX_SCOPE(&snapshot->store->lock);
 
-        return snapshot->frontier == snapshot_size(snapshot);
+        *error = snapshot->error;
+        if (*error < 0 || !snapshot->view)
+                return NULL;
+        snapshot->reads++;
+        snapshot->bytes += size;
+        return snapshot->view;
 }
 
-/* ---- for the maker ------------------------------------------------------------------------------ */
-
-bool snapshot_unwanted_locked(const struct snapshot *snapshot) {
-        mutex_assert_held(&snapshot->store->lock);
-        return snapshot->refs == 1 || snapshot->store->closing;
-}
-
-bool snapshot_abandon(struct snapshot *snapshot) {
+static void read_end(struct snapshot *snapshot) {
         MUTEX_SCOPE(&snapshot->store->lock);
 
-        if (!snapshot_unwanted_locked(snapshot))
-                return false;
-        snapshot_detach_locked(snapshot);
-        return true;
+        if (--snapshot->reads == 0)
+                pthread_cond_signal(&snapshot->idle);
 }
 
-/* ---- for later readers -------------------------------------------------------------------------- */
+/* No more bytes can be had. Says why, once. Always -EIO. */
+static int fail(struct snapshot *snapshot, const struct view *view, int r) {
+        bool first;
 
-static void linger_over(struct work *work) {
-        struct snapshot *snapshot = container_of(work, struct snapshot, linger);
-        struct store *store = snapshot->store;
-        uint64_t now = base_now_ns(), delay = 0;
-
-        mutex_lock(&store->lock);
-        if (snapshot->refs > 1)
-                delay = (uint64_t)store->config.linger_s * 1000000000;
-        else if (snapshot->linger_until_ns > now)
-                delay = snapshot->linger_until_ns - now;
-        if (store->closing || !snapshot->source)
-                delay = 0;
-        if (delay == 0 && snapshot->lingering) {
-                snapshot->lingering = false;
-                LIST_REMOVE(snapshot, lingering_link);
-        }
-        mutex_unlock(&store->lock);
-        if (delay > 0)
-                worker_submit(store->front, work, linger_over, delay);
-        else
-                snapshot_unref(snapshot);
-}
-
-void snapshot_linger(struct snapshot *snapshot) {
-        struct store *store = snapshot->store;
-        uint64_t linger_ns = (uint64_t)store->config.linger_s * 1000000000;
-        bool stays;
-
-        mutex_lock(&store->lock);
-        stays = linger_ns > 0 && snapshot->source && !store->closing;
-        if (stays) {
-                snapshot->lingering = true;
-                snapshot->linger_until_ns = base_now_ns() + linger_ns;
-                LIST_INSERT_HEAD(&store->lingering, snapshot, lingering_link);
-        }
-        mutex_unlock(&store->lock);
-        if (stays)
-                worker_submit(store->front, &snapshot->linger, linger_over, linger_ns);
-        else
-                snapshot_unref(snapshot);
-}
-
-unsigned snapshot_purge_lingering(struct store *store, const struct source *source) {
-        struct snapshot *snapshot, *next;
-        unsigned n = 0;
-
-        mutex_lock(&store->lock);
-        for (snapshot = LIST_FIRST(&store->lingering); snapshot; snapshot = next) {
-                struct space_file file;
-
-                next = LIST_NEXT(snapshot, lingering_link);
-                if (snapshot->refs > 1 || (source && snapshot->source != source))
-                        continue;
-                /* Its timer has the last reference and will find nothing left but the struct. */
+        mutex_lock(&snapshot->store->lock);
+        first = snapshot->error == 0;
+        snapshot->error = -EIO;
+        if (first)
                 snapshot_detach_locked(snapshot);
-                snapshot->lingering = false;
-                LIST_REMOVE(snapshot, lingering_link);
-                file = snapshot->file;
-                snapshot->file = (struct space_file)SPACE_FILE_NULL;
-                mutex_unlock(&store->lock);
-                space_file_deinit(&file);
-                n++;
-                mutex_lock(&store->lock);
-                next = LIST_FIRST(&store->lingering);
+        mutex_unlock(&snapshot->store->lock);
+        if (first && r == -ESTALE)
+                base_log(BASE_LOG_ERROR,
+                         "%s: was written to while it was read, in spite of our lock: this read ends with an "
+                         "error",
+                         view->file->path);
+        else if (first)
+                base_log(BASE_LOG_ERROR, "%s: cannot read: %s", view->file->path, strerror(-r));
+        if (first && r == -ESTALE)
+                source_moved(snapshot->store, view->file, &view->main);
+        return -EIO;
+}
+
+ssize_t snapshot_read(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset) {
+        uint64_t total = snapshot_size(snapshot);
+        const struct view *view;
+        ssize_t n;
+        int error;
+
+        mutex_assert_none_held();
+        if (offset >= total)
+                return 0;
+        if (size > total - offset)
+                size = (size_t)(total - offset);
+        view = read_begin(snapshot, size, &error);
+        if (error < 0)
+                return error;
+        if (view) {
+                n = view_read(view, buffer, size, offset);
+                if (n < 0)
+                        n = fail(snapshot, view, (int)n);
+                read_end(snapshot);
+                return n;
         }
+        n = base_pread(snapshot->file.fd, buffer, size, offset);
+        return n >= 0 && (size_t)n < size ? -EIO : n;
+}
+
+void snapshot_settle(struct snapshot *snapshot, int r, enum engine engine, struct space_file *file) {
+        struct store *store = snapshot->store;
+        struct view *view;
+
+        mutex_lock(&store->lock);
+        view = snapshot->view;
+        if (r < 0 && snapshot->error == 0)
+                snapshot->error = -EIO;
+        if (snapshot->error < 0)
+                snapshot_detach_locked(snapshot);
+        if (r == 0) {
+                snapshot->engine = engine;
+                snapshot->file = *file;
+                *file = (struct space_file)SPACE_FILE_NULL;
+        }
+        /* Reads that begin now find the copy, or the error. */
+        snapshot->view = NULL;
+        while (snapshot->reads > 0)
+                mutex_wait(&store->lock, &snapshot->idle, 0);
         mutex_unlock(&store->lock);
-        return n;
+        view_free(view);
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 /* O_TMPFILE where the file system has it; elsewhere a name for the moment between two system calls. */
 static int make_nameless(const struct space *space) {
@@ -88,6 +89,51 @@ uint64_t space_used(struct space *space) {
         MUTEX_SCOPE(&space->lock);
 
         return space->used;
+}
+
+/* ---- the file system ---------------------------------------------------------------------------- */
+
+static int free_bytes(const struct space *space, uint64_t *free, uint64_t *all) {
+        struct statvfs st;
+
+        if (fstatvfs(space->dirfd, &st) < 0)
+                return -errno;
+        *free = (uint64_t)st.f_bavail * st.f_frsize;
+        *all = (uint64_t)st.f_blocks * st.f_frsize;
+        return 0;
+}
+
+unsigned space_free_percent(const struct space *space) {
+        uint64_t free = 0, all = 0;
+
+        return free_bytes(space, &free, &all) < 0 || all < 100 ? 100 : (unsigned)(free / (all / 100));
+}
+
+int space_check(struct space *space, uint64_t size) {
+        uint64_t free = 0, all = 0;
+
+        if (free_bytes(space, &free, &all) == 0 && free < size)
+                return -ENOSPC;
+        MUTEX_SCOPE(&space->lock);
+        return space->max > 0 && (size > space->max || space->used > space->max - size) ? -ENOSPC : 0;
+}
+
+void space_log_full(struct space *space, const char *path, uint64_t size) {
+        uint64_t free = 0, all = 0, used = space_used(space);
+
+        free_bytes(space, &free, &all);
+        if (space->max > 0 && (size > space->max || used > space->max - size))
+                base_log(BASE_LOG_ERROR,
+                         "%s: no room for a snapshot of %llu bytes: max_space is %llu bytes, and %llu of "
+                         "them are in use",
+                         path, (unsigned long long)size, (unsigned long long)space->max,
+                         (unsigned long long)used);
+        else
+                base_log(BASE_LOG_ERROR,
+                         "%s: no room for a snapshot of %llu bytes: no space in %s, which has %llu bytes "
+                         "free; snapshot_dir=DIR names "
+                         "another directory",
+                         path, (unsigned long long)size, space->dir, (unsigned long long)free);
 }
 
 int space_file_init(struct space_file *file, struct space *space, uint64_t size) {

@@ -22,6 +22,13 @@ void space_deinit(struct space *space);
 /* Bytes that are taken now. */
 uint64_t space_used(struct space *space);
 
+/* How much of the file system is free for us, in percent. */
+unsigned space_free_percent(const struct space *space);
+/* 0, or -ENOSPC when size bytes more do not fit now. Reserves nothing. */
+int space_check(struct space *space, uint64_t size);
+/* Says that a snapshot of that size does not fit, and why: the budget or the file system. */
+void space_log_full(struct space *space, const char *path, uint64_t size);
+
 struct space_file {
         struct space *space;
         int fd;

@@ -11,13 +11,14 @@
 
 /*
  * Copies are bound by memory bandwidth and disk, so more than a few at a time only stretch the time that each
- * holds its pin; but one on a slow disk must not hold up all others.
+ * holds its lock; but one on a slow disk must not hold up all others, nor large ones the small.
  */
-enum { FRONT_THREADS = 4, COPY_THREADS = 8 };
+enum { FRONT_THREADS = 4, COPY_THREADS = 4, BULK_THREADS = 4 };
 
 /* ---- the store ---------------------------------------------------------------------------------- */
 
 static void store_dismantle(struct store *store) {
+        worker_pool_free(store->bulk);
         worker_pool_free(store->copies);
         worker_pool_free(store->front);
         cache_deinit(&store->wals);
@@ -43,6 +44,7 @@ int store_new(struct store **out, const struct store_config *config) {
                 return r;
         }
         mutex_init(&store->lock, MUTEX_RANK_STORE);
+        TAILQ_INIT(&store->live);
         r = cache_init(&store->sniffs);
         if (r == 0)
                 r = cache_init(&store->wals);
@@ -50,6 +52,8 @@ int store_new(struct store **out, const struct store_config *config) {
                 r = worker_pool_new(&store->front, FRONT_THREADS);
         if (r == 0)
                 r = worker_pool_new(&store->copies, COPY_THREADS);
+        if (r == 0)
+                r = worker_pool_new(&store->bulk, BULK_THREADS);
         if (r < 0) {
                 base_log(BASE_LOG_ERROR, "cannot start: %s", strerror(-r));
                 store_dismantle(store);
@@ -65,10 +69,10 @@ struct store *store_free(struct store *store) {
         mutex_lock(&store->lock);
         store->closing = true;
         mutex_unlock(&store->lock);
-        /* Openings go from the front to the copies; from there answers to reads go back to the front, and
-         * that is all. */
+        /* Openings go from the front to the copies, and nothing comes back. */
         worker_pool_drain(store->front);
         worker_pool_drain(store->copies);
+        worker_pool_drain(store->bulk);
         store_dismantle(store);
         return NULL;
 }
@@ -92,7 +96,7 @@ static int enqueue_locked(struct store *store, const struct source_key *key, str
         struct opening *opening;
         struct source *source;
 
-        source = source_get_locked(store, key, (*fresh)->file.name);
+        source = source_get_locked(store, key, (*fresh)->file->name);
         if (!source)
                 return -ENOMEM;
         opening = source->joinable;
@@ -128,7 +132,7 @@ int store_open(struct store *store, const struct store_file *file, store_opened_
         }
         *ticket = (struct store_ticket){
                 .store = store,
-                .refs = 2, /* the caller's, and that of whoever answers */
+                .refs = 2, /* the caller's, and that of the thread that answers */
                 .fn = fn,
                 .userdata = userdata,
         };

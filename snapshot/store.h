@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "snapshot/worker.h"
+#include "snapshot/file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,8 +21,7 @@ struct store;
 struct store_ticket;
 
 enum store_engine {
-        STORE_ENGINE_AUTO, /* read in place while a pin can be lent; then reflink where possible, else copy */
-        STORE_ENGINE_BACKUP,  /* sqlite3_backup */
+        STORE_ENGINE_AUTO, /* read in place while it stands still; then reflink where possible, else copy */
         STORE_ENGINE_REFLINK, /* reflink at once; where that cannot be, as auto, and it is said */
 };
 
@@ -39,16 +38,11 @@ struct store_config {
         uint64_t max_space;       /* bytes that all snapshots together may hold; 0: unbounded */
         enum store_engine engine;
         enum store_racy racy;
-        unsigned linger_s;  /* how long a snapshot is kept for the next reader after the last has left */
+        unsigned accept_quiet_s; /* accept a locked database that nothing vouches for when it was not written
+                                    for so long and passes integrity_check; 0: never */
+        unsigned linger_s;       /* how long a snapshot is kept for the next reader after the last has left */
         bool require_locks; /* refuse sources on file systems whose locks may not reach other hosts (-ENOLCK)
                              */
-};
-
-/* One file of the source tree. Borrowed: a call copies what it keeps. */
-struct store_file {
-        int dirfd;        /* the directory that holds it: O_PATH or O_RDONLY */
-        const char *name; /* its name there, not a path */
-        const char *path; /* how to call it in the log */
 };
 
 enum store_kind {
@@ -89,8 +83,8 @@ int store_attr(struct store *store, const struct store_file *file, struct stat *
 /*
  * Tells the end of an open. Called exactly once for each successful store_open(), always from a worker
  * thread, never from within store_open() or store_cancel(), with no lock held. result 0: snapshot is the
- * caller's reference, attr what lstat and fstat show of it from now on until it is closed (P3); its bytes may
- * still be on their way, see snapshot_read(). Otherwise NULL and one of
+ * caller's reference, attr what lstat and fstat show of it from now on until it is closed (promise 3).
+ * Otherwise NULL and one of
  *
  * - -EBUSY: locked by the application past busy_timeout, or nothing can prove a copy consistent;
  * - -EIO: corrupt or unreadable;
@@ -118,38 +112,27 @@ struct store_ticket *store_ticket_unref(struct store_ticket *ticket);
 
 /*
  * One fact about a database, by the name it has behind "user.litesnapfs.": "taken" (when its state was the
- * current one, UTC), "engine", "pages", "page_size", "journal_mode", "source_state" (differs between any two
- * states). Of a snapshot, or of what an open would now give (st: as for store_attr()). The length of the
- * text, which has no NUL; -ENODATA for other names, -ERANGE when size is too small (0: only the length is
- * asked for); -errno.
+ * current one, UTC), "engine", "proof" (what vouches for its bytes: lock, stat, wal, journal, quiet),
+ * "pages", "page_size", "journal_mode", "source_state" (differs between any two states). Of a snapshot, or of
+ * what an open would now give (st: as for store_attr()). The length of the text, which has no NUL; -ENODATA
+ * for other names, -ERANGE when size is too small (0: only the length is asked for); -errno.
  */
 int snapshot_fact(const struct snapshot *snapshot, const char *name, char *text, size_t size);
 int store_fact(struct store *store, const struct store_file *file, const struct stat *st, const char *name,
                char *text, size_t size);
 
-/* The nameless file, to be read when it is complete. Borrowed: good while the reference is held. */
+/* The nameless file when the snapshot is complete, else -1. Borrowed: good while the reference is held. */
 int snapshot_fd(const struct snapshot *snapshot);
 /* The size in bytes of what can be read. */
 uint64_t snapshot_size(const struct snapshot *snapshot);
-/* Whether all its bytes are in the file. */
-bool snapshot_complete(const struct snapshot *snapshot);
-
-/* A read that waits for bytes. The caller's, who does not touch it until fn is called. */
-struct snapshot_wait {
-        struct work work;
-        struct snapshot_wait *next;
-        uint64_t end;
-        void (*fn)(struct snapshot_wait *wait);
-};
 
 /*
- * Reads up to size bytes from offset, fewer only at the end. Count; -EAGAIN: they are not there yet, and
- * wait->fn will be called once, from a worker thread, with no lock held, when it is time to read again; -EIO,
- * -errno (logged). Any thread, any number at a time; blocks for no more than the I/O; the caller keeps its
- * reference meanwhile. No lock held.
+ * Reads up to size bytes from offset, fewer only at the end. Count; -EIO: the source was written to in spite
+ * of the lock that should have kept it still, or the copy failed (logged); -errno. No byte is given that is
+ * not proven to be of the version. Any thread, any number at a time; blocks for no more than the I/O; the
+ * caller keeps its reference meanwhile. No lock held.
  */
-ssize_t snapshot_read(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset,
-                      struct snapshot_wait *wait);
+ssize_t snapshot_read(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 struct snapshot *snapshot_unref(struct snapshot *snapshot);

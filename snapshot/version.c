@@ -6,7 +6,7 @@
  */
 #include "snapshot/version.h"
 
-#include "snapshot/vfs_source.h"
+#include "snapshot/clock.h"
 #include "snapshot/visible.h"
 
 #include <errno.h>
@@ -15,15 +15,11 @@
 
 /* Stats the WAL; no WAL is all zeros. */
 static int stat_wal(const struct store_file *file, struct stat *wal) {
-        char side[256];
-        int r = vfs_source_side_name(side, file->name, "-wal");
+        int r = file_side_stat(file, "-wal", wal);
 
-        memset(wal, 0, sizeof(*wal));
         if (r < 0)
-                return 0;
-        if (fstatat(file->dirfd, side, wal, AT_SYMLINK_NOFOLLOW) == 0)
-                return 0;
-        return errno == ENOENT ? 0 : -errno;
+                memset(wal, 0, sizeof(*wal));
+        return r == -ENOENT ? 0 : r;
 }
 
 /* By st_blksize cp, cat and stdio choose how much they read at a time: of a large database as much as the
@@ -36,12 +32,14 @@ void version_set_size(struct version *version, uint64_t size) {
         version->attr.st_blocks = (blkcnt_t)((size + 511) / 512);
 }
 
-/* S3: the times of main and of a WAL that is not empty; never the WAL's ctime, which readers of SQLite's
- * move. */
+/*
+ * The times of main and of a WAL that is not empty, since a commit may reach the WAL only; never the WAL's
+ * ctime, which moves when a reader that is root opens it (SQLite then sets its owner).
+ */
 static void set_times(struct version *version) {
         version->attr = version->main;
         version->attr.st_nlink = 1;
-        if (!version->header.wal || version->wal.st_size == 0)
+        if (version->wal.st_size == 0)
                 return;
         version->attr.st_mtim = base_timespec_max(version->main.st_mtim, version->wal.st_mtim);
         version->attr.st_ctim = base_timespec_max(version->main.st_ctim, version->wal.st_mtim);
@@ -57,8 +55,8 @@ int version_look(struct version *version, const struct store_file *file, int mai
 
         *version = (struct version){ .main = *main };
         clock_gettime(CLOCK_REALTIME, &version->looked);
-        set_times(version);
         r = stat_wal(file, &version->wal);
+        set_times(version);
         if (r < 0)
                 return r;
         if (main_fd < 0)
@@ -68,31 +66,24 @@ int version_look(struct version *version, const struct store_file *file, int mai
         n = base_pread(main_fd, bytes, sizeof(bytes), 0);
         if (n < 0)
                 return (int)n;
-        if (!format_has_magic(bytes, (size_t)n))
-                return -ESTALE;
-        /* To SQLite it is no database; with a side file it is one whose first page was torn, and no ordinary
-         * file (P5). */
-        if (format_header_parse(&version->header, bytes) < 0)
-                return visible_side(file) ? -EIO : -ESTALE;
-        set_times(version);
-        r = visible_size(file, &version->header, (uint64_t)main->st_size, version->wal.st_size > 0, wals,
-                         &size);
+        r = visible_look(version, file, bytes, wals, &size);
         if (r == 0)
                 version_set_size(version, size);
+        /* To SQLite it is no database; with a side file it is one whose first page was torn, and no ordinary
+         * file. */
+        if (r == -ESTALE && format_has_magic(bytes, (size_t)n) && visible_side(file, main))
+                return -EIO;
         return r;
 }
 
-static bool same_stat(const struct stat *a, const struct stat *b) {
-        return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-               a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
-               base_timespec_compare(a->st_mtim, b->st_mtim) == 0 &&
-               base_timespec_compare(a->st_ctim, b->st_ctim) == 0;
-}
-
-/* A WAL's ctime is left out: see set_times(). */
-static bool same_wal(const struct stat *a, const struct stat *b) {
+bool version_same_bytes(const struct stat *a, const struct stat *b) {
         return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
                base_timespec_compare(a->st_mtim, b->st_mtim) == 0;
+}
+
+static bool same_stat(const struct stat *a, const struct stat *b) {
+        return version_same_bytes(a, b) && a->st_mode == b->st_mode && a->st_uid == b->st_uid &&
+               a->st_gid == b->st_gid && base_timespec_compare(a->st_ctim, b->st_ctim) == 0;
 }
 
 bool version_unchanged(const struct version *version, const struct store_file *file, int main_fd) {
@@ -100,11 +91,11 @@ bool version_unchanged(const struct version *version, const struct store_file *f
 
         if (fstat(main_fd, &main) < 0 || stat_wal(file, &wal) < 0)
                 return false;
-        return same_stat(&version->main, &main) && same_wal(&version->wal, &wal);
+        return same_stat(&version->main, &main) && version_same_bytes(&version->wal, &wal);
 }
 
 bool version_equal(const struct version *a, const struct version *b) {
-        return same_stat(&a->main, &b->main) && same_wal(&a->wal, &b->wal) &&
+        return same_stat(&a->main, &b->main) && version_same_bytes(&a->wal, &b->wal) &&
                a->header.change_counter == b->header.change_counter && a->attr.st_size == b->attr.st_size &&
                memcmp(a->index, b->index, sizeof(a->index)) == 0;
 }
@@ -123,12 +114,20 @@ uint64_t version_second_left_ns(const struct version *version) {
         return left > 0 && left <= 2000000000 + COARSE_NS ? (uint64_t)left : 0;
 }
 
+/* How far apart two commits must be to get different ctimes, at the least. */
+static int64_t ctime_grain_ns(const struct version *version) {
+        uint64_t grain = clock_grain_ns(-1, &version->main);
+
+        return grain > COARSE_NS ? (int64_t)grain : COARSE_NS;
+}
+
 /* Whether a commit just after the look could have got the same ctime. */
 static bool ctime_may_repeat(const struct version *version) {
         int64_t age = ((int64_t)version->looked.tv_sec - version->attr.st_ctim.tv_sec) * 1000000000 +
                       version->looked.tv_nsec - version->attr.st_ctim.tv_nsec;
+        int64_t grain = ctime_grain_ns(version);
 
-        return age > -COARSE_NS && age < COARSE_NS;
+        return age > -grain && age < grain;
 }
 
 /*
@@ -145,11 +144,16 @@ void version_show(const struct version *version, enum store_racy racy, struct st
         if (version_second_left_ns(version) > 0)
                 st->st_mtim =
                         (struct timespec){ .tv_sec = version->attr.st_mtim.tv_sec - 1, .tv_nsec = 999999999 };
-        if (ctime_may_repeat(version) && st->st_ctim.tv_nsec > 0)
-                st->st_ctim.tv_nsec--;
+        if (!ctime_may_repeat(version))
+                return;
+        /* Whole seconds are all that some file systems keep: then it goes back into the second before. */
+        if (st->st_ctim.tv_nsec-- == 0) {
+                st->st_ctim.tv_sec--;
+                st->st_ctim.tv_nsec = 999999999;
+        }
 }
 
-bool version_provable(const struct version *version) {
+bool version_provable(const struct version *version, int main_fd) {
         uint8_t head[FORMAT_INDEX_HEAD_SIZE] = { 0 };
         struct format_index index;
 
@@ -157,5 +161,7 @@ bool version_provable(const struct version *version) {
         memcpy(head + FORMAT_INDEX_HEADER_SIZE, version->index, FORMAT_INDEX_HEADER_SIZE);
         if (format_index_parse(&index, head) == 0 && index.last_frame > 0)
                 return true;
-        return !cache_racy(&version->main) && !cache_racy(&version->wal);
+        return !clock_unsettled(&version->main, clock_grain_ns(main_fd, &version->main)) &&
+               (version->wal.st_ino == 0 ||
+                !clock_unsettled(&version->wal, clock_grain_ns(main_fd, &version->wal)));
 }

@@ -7,8 +7,6 @@
  */
 #include "snapshot/vfs_private.h"
 
-#include "snapshot/format.h"
-
 #include <errno.h>
 #include <string.h>
 
@@ -26,27 +24,13 @@ static int failed(struct vfs_private *vfs, int r, int code) {
         return r == -ENOSPC || r == -EDQUOT ? SQLITE_FULL : code;
 }
 
-/* Moves the frontier over bytes now written. SQLite leaves out the page at PENDING_BYTE, which holds its
- * locks. */
-static void advance(struct vfs_private *vfs, uint64_t from, uint64_t to) {
-        bool gap = vfs->frontier == FORMAT_LOCK_BYTE && from == vfs->frontier + vfs->page_size;
-
-        if (!vfs->on_frontier || to <= vfs->frontier || (from > vfs->frontier && !gap))
-                return;
-        vfs->frontier = to;
-        vfs->on_frontier(vfs->userdata, to);
-}
-
-static int flush(struct vfs_private *vfs, struct private_file *file) {
-        uint64_t end = file->gather_at + file->gathered;
+static int flush(struct private_file *file) {
         int r;
 
         if (file->gathered == 0)
                 return 0;
         r = base_pwrite(file->file.fd, file->gather, file->gathered, file->gather_at);
         file->gathered = 0;
-        if (r == 0 && file == &vfs->files[VFS_ROLE_MAIN])
-                advance(vfs, file->gather_at, end);
         return r;
 }
 
@@ -54,14 +38,14 @@ static int flush(struct vfs_private *vfs, struct private_file *file) {
 
 static int file_close(sqlite3_file *base) {
         struct private_handle *handle = (struct private_handle *)base;
-        int r = flush(handle->vfs, handle->file);
+        int r = flush(handle->file);
 
         return r < 0 ? failed(handle->vfs, r, SQLITE_IOERR_CLOSE) : SQLITE_OK;
 }
 
 static int file_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64 offset) {
         struct private_handle *handle = (struct private_handle *)base;
-        int r = flush(handle->vfs, handle->file);
+        int r = flush(handle->file);
 
         if (r < 0)
                 return failed(handle->vfs, r, SQLITE_IOERR_WRITE);
@@ -74,8 +58,8 @@ static int file_write(sqlite3_file *base, const void *buffer, int amount, sqlite
         uint64_t start = (uint64_t)offset, end = start + (uint64_t)amount;
         int r;
 
-        /* A lent file has its size; and no page of SQLite's is as large as what is gathered. */
-        if ((file->lent && end > file->file.reserved) || amount > GATHER_SIZE)
+        /* No page of SQLite's is as large as what is gathered. */
+        if (amount > GATHER_SIZE)
                 return failed(handle->vfs, -EIO, SQLITE_IOERR_WRITE);
         if (end > file->file.reserved) {
                 r = space_file_reserve(&file->file, end);
@@ -88,15 +72,13 @@ static int file_write(sqlite3_file *base, const void *buffer, int amount, sqlite
                 return SQLITE_IOERR_NOMEM;
         if (file->gathered > 0 &&
             (start != file->gather_at + file->gathered || file->gathered + (size_t)amount > GATHER_SIZE)) {
-                r = flush(handle->vfs, file);
+                r = flush(file);
                 if (r < 0)
                         return failed(handle->vfs, r, SQLITE_IOERR_WRITE);
         }
         if (file->gathered == 0)
                 file->gather_at = start;
         memcpy(file->gather + file->gathered, buffer, (size_t)amount);
-        if (start == 0 && handle->vfs->header && file == &handle->vfs->files[VFS_ROLE_MAIN])
-                format_header_restore(file->gather + file->gathered, handle->vfs->header);
         file->gathered += (size_t)amount;
         if (end > file->size)
                 file->size = end;
@@ -105,7 +87,7 @@ static int file_write(sqlite3_file *base, const void *buffer, int amount, sqlite
 
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size) {
         struct private_handle *handle = (struct private_handle *)base;
-        int r = flush(handle->vfs, handle->file);
+        int r = flush(handle->file);
 
         if (r == 0 && ftruncate(handle->file->file.fd, (off_t)size) < 0)
                 r = -errno;
@@ -164,8 +146,7 @@ static const sqlite3_io_methods methods = {
 /* ---- VFS methods -------------------------------------------------------------------------------- */
 
 static void private_file_deinit(struct private_file *file) {
-        if (!file->lent)
-                space_file_deinit(&file->file);
+        space_file_deinit(&file->file);
         free(file->gather);
         *file = (struct private_file){ .file = SPACE_FILE_NULL };
 }
@@ -236,21 +217,9 @@ int vfs_private_add(struct vfs_private *vfs, enum vfs_role role, uint64_t size) 
         return space_file_init(&vfs->files[role].file, vfs->space, size);
 }
 
-void vfs_private_lend(struct vfs_private *vfs, const struct space_file *file, const uint8_t *header,
-                      uint32_t page_size, void (*on_frontier)(void *userdata, uint64_t frontier),
-                      void *userdata) {
-        vfs->files[VFS_ROLE_MAIN].file = *file;
-        vfs->files[VFS_ROLE_MAIN].lent = true;
-        vfs->header = header;
-        vfs->page_size = page_size;
-        vfs->frontier = page_size;
-        vfs->on_frontier = on_frontier;
-        vfs->userdata = userdata;
-}
-
 int vfs_private_take(struct vfs_private *vfs, struct space_file *file, uint64_t *size) {
         struct private_file *main = &vfs->files[VFS_ROLE_MAIN];
-        int r = flush(vfs, main);
+        int r = flush(main);
 
         if (r < 0)
                 return r;

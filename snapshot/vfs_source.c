@@ -11,9 +11,6 @@
 #include "snapshot/vfs_source_index.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
 struct source_handle {
@@ -27,10 +24,6 @@ int vfs_source_failed(struct vfs_source *vfs, int r, int code) {
         if (vfs->error == 0)
                 vfs->error = r;
         return code;
-}
-
-int vfs_source_side_name(char *out, const char *name, const char *suffix) {
-        return snprintf(out, 256, "%s%s", name, suffix) < 256 ? 0 : -ENAMETOOLONG;
 }
 
 /* ---- the main file, the WAL, and a journal to look at ------------------------------------------- */
@@ -175,15 +168,13 @@ static int source_open(sqlite3_vfs *base, const char *name, sqlite3_file *out, i
         struct vfs_source *vfs = container_of(base, struct vfs_source, vfs.base);
         struct source_handle *handle = (struct source_handle *)out;
         enum vfs_role role = vfs_role(name);
-        char side[256];
-        int fd = vfs->main_fd, r;
+        int fd = vfs->main_fd;
 
         handle->base.pMethods = NULL;
         if (role == VFS_ROLE_OTHER)
                 return SQLITE_CANTOPEN;
         if (role != VFS_ROLE_MAIN) {
-                r = vfs_source_side_name(side, vfs->name, role_suffix(role));
-                fd = r < 0 ? r : base_open_source(vfs->dirfd, side, 0);
+                fd = file_side_open(vfs->file, role_suffix(role), &vfs->main, NULL);
                 if (fd < 0)
                         return vfs_source_failed(vfs, fd, SQLITE_CANTOPEN);
         }
@@ -202,38 +193,39 @@ static int source_delete(sqlite3_vfs *base, const char *name, int sync) {
         return SQLITE_READONLY;
 }
 
+/* As unixAccess() of SQLite's os_unix.c: an empty file counts as none. */
 static int source_access(sqlite3_vfs *base, const char *name, int flags, int *result) {
         struct vfs_source *vfs = container_of(base, struct vfs_source, vfs.base);
         enum vfs_role role = vfs_role(name);
-        char side[256];
-        struct stat st;
+        struct stat st = vfs->main;
+        int r = 0;
 
         *result = 0;
         if (role == VFS_ROLE_OTHER || flags == SQLITE_ACCESS_READWRITE)
                 return SQLITE_OK;
-        if (role != VFS_ROLE_MAIN && vfs_source_side_name(side, vfs->name, role_suffix(role)) < 0)
-                return SQLITE_OK;
-        if (fstatat(vfs->dirfd, role == VFS_ROLE_MAIN ? vfs->name : side, &st, AT_SYMLINK_NOFOLLOW) == 0)
-                *result = role == VFS_ROLE_WAL || st.st_size > 0;
-        else if (errno != ENOENT)
-                return vfs_source_failed(vfs, -errno, SQLITE_IOERR_ACCESS);
+        if (role != VFS_ROLE_MAIN)
+                r = file_side_stat(vfs->file, role_suffix(role), &st);
+        if (r < 0 && r != -ENOENT)
+                return vfs_source_failed(vfs, r, SQLITE_IOERR_ACCESS);
+        *result = r == 0 && st.st_size > 0;
         return SQLITE_OK;
 }
 
-int vfs_source_init(struct vfs_source *vfs, int dirfd, const char *name, int main_fd) {
+int vfs_source_init(struct vfs_source *vfs, const struct store_file *file, int main_fd) {
         *vfs = (struct vfs_source){
                 .vfs.base = { .szOsFile = sizeof(struct source_handle),
                               .xOpen = source_open,
                               .xDelete = source_delete,
                               .xAccess = source_access,
                               .xSleep = source_sleep },
-                .dirfd = dirfd,
-                .name = name,
+                .file = file,
                 .main_fd = main_fd,
                 .wal_fd = -1,
                 .shm_fd = -1,
                 .read_lock = -1,
         };
+        if (fstat(main_fd, &vfs->main) < 0)
+                return -errno;
         return base_sqlite_error(vfs_register(&vfs->vfs));
 }
 

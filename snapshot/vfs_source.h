@@ -9,28 +9,29 @@
  */
 #pragma once
 
-#include "snapshot/format.h"
+#include "snapshot/file.h"
+#include "snapshot/frames.h"
 #include "snapshot/vfs.h"
 
 #include <stdbool.h>
 
 struct vfs_source {
         struct vfs vfs;
-        int dirfd;        /* borrowed */
-        const char *name; /* of the main file in dirfd; borrowed */
-        int main_fd;      /* borrowed */
-        int wal_fd;       /* -1 until SQLite opens it */
-        int shm_fd;       /* -1 until SQLite maps it */
-        int read_lock;    /* the WAL read lock held, 0 to 4; -1 none */
-        bool shared;      /* SHARED is held on main_fd */
+        const struct store_file *file; /* borrowed */
+        int main_fd;                   /* borrowed */
+        struct stat main;              /* of main_fd, when it was looked at */
+        int wal_fd;                    /* -1 until SQLite opens it */
+        int shm_fd;                    /* -1 until SQLite maps it */
+        int read_lock;                 /* the WAL read lock held, 0 to 4; -1 none */
+        bool shared;                   /* SHARED is held on main_fd */
         bool frozen;
         uint8_t **regions;
         int n_regions;
         int error; /* the first -errno behind a SQLite error, 0 if none */
 };
 
-/* Registers it. dirfd, name and main_fd must outlive it. 0 or -errno. */
-int vfs_source_init(struct vfs_source *vfs, int dirfd, const char *name, int main_fd);
+/* Registers it. file and main_fd must outlive it. 0 or -errno. */
+int vfs_source_init(struct vfs_source *vfs, const struct store_file *file, int main_fd);
 /* After its connection is closed. */
 void vfs_source_deinit(struct vfs_source *vfs);
 
@@ -58,24 +59,8 @@ int vfs_source_index(const struct vfs_source *vfs, struct format_index *index,
  */
 int vfs_source_first_page(struct vfs_source *vfs, uint8_t *bytes, size_t size);
 
-/* A page of the pinned version that is in the WAL. */
-struct vfs_source_page {
-        uint32_t page;  /* number, from 1 */
-        uint32_t frame; /* the last one that holds it, from 1 */
-};
-
 /*
  * All pages of the pinned version that are to be had from the WAL only, in the order of their numbers; none
  * when the main file has them all. 0 with *pages to be freed, or -errno.
  */
-int vfs_source_wal_pages(struct vfs_source *vfs, struct vfs_source_page **pages, size_t *n);
-
-/* Where the bytes of that frame's page begin in the WAL. */
-static inline uint64_t vfs_source_frame_offset(uint32_t frame, uint32_t page_size) {
-        return FORMAT_WAL_HEADER_SIZE + FORMAT_WAL_FRAME_HEADER_SIZE +
-               (uint64_t)(frame - 1) * (FORMAT_WAL_FRAME_HEADER_SIZE + page_size);
-}
-
-/* Makes the name of a side file: suffix with its dash. 0 or -ENAMETOOLONG. out: 256 bytes (NAME_MAX and a
- * NUL). */
-int vfs_source_side_name(char *out, const char *name, const char *suffix);
+int vfs_source_wal_pages(struct vfs_source *vfs, struct frame_page **pages, size_t *n);

@@ -21,6 +21,7 @@
 #include "snapshot/lock.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* A commit takes the header a fraction of a microsecond: more than a few of them in a row do not meet. */
@@ -30,11 +31,8 @@ enum { HEADER_TRIES = 16 };
 enum { PAUSE_MAX_US = 1000 };
 
 static int shm_open_alive(struct vfs_source *vfs) {
-        char side[256];
-        int fd, r;
+        int fd = file_side_open(vfs->file, "-shm", &vfs->main, NULL), r;
 
-        r = vfs_source_side_name(side, vfs->name, "-shm");
-        fd = r < 0 ? r : base_open_source(vfs->dirfd, side, 0);
         if (fd < 0)
                 return vfs_source_failed(vfs, fd, SQLITE_CANTOPEN);
         r = lock_index_held(fd, LOCK_INDEX_DEAD_MAN);
@@ -69,12 +67,19 @@ static int region_part(struct vfs_source *vfs, int region, size_t from, size_t s
         return n < (ssize_t)size ? SQLITE_CANTOPEN : SQLITE_OK;
 }
 
-/* Reads the header and the checkpoint information until they are whole, as long as that makes sense: a read
- * is no single instant to a writer. */
+/*
+ * Reads the checkpoint information, then the header, until that is whole, as long as that makes sense: a read
+ * is no single instant to a writer. In this order, as walTryBeginRead() does it: with the other one a commit
+ * and a checkpoint in between would make frames count as written to the main file that the header does not
+ * know of, and pages before them be taken from there.
+ */
 static int head_read(struct vfs_source *vfs) {
         for (int try = 0; try < HEADER_TRIES; try++) {
-                int code = region_part(vfs, 0, 0, FORMAT_INDEX_HEAD_SIZE);
+                int code = region_part(vfs, 0, FORMAT_INDEX_INFO, FORMAT_INDEX_HEAD_SIZE - FORMAT_INDEX_INFO);
 
+                atomic_thread_fence(memory_order_seq_cst);
+                if (code == SQLITE_OK)
+                        code = region_part(vfs, 0, 0, FORMAT_INDEX_INFO);
                 if (code != SQLITE_OK || header_whole(vfs))
                         return code;
         }

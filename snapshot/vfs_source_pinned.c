@@ -56,8 +56,7 @@ int vfs_source_first_page(struct vfs_source *vfs, uint8_t *bytes, size_t size) {
         if (frame < 0 || r < 0)
                 return frame < 0 ? (int)frame : r;
         if (frame > 0)
-                n = base_pread(vfs->wal_fd, bytes, size,
-                               vfs_source_frame_offset((uint32_t)frame, index.page_size));
+                n = base_pread(vfs->wal_fd, bytes, size, frame_offset((uint32_t)frame, index.page_size));
         else
                 n = base_pread(vfs->main_fd, bytes, size, 0);
         if (n < 0)
@@ -65,49 +64,34 @@ int vfs_source_first_page(struct vfs_source *vfs, uint8_t *bytes, size_t size) {
         return n == (ssize_t)size ? 0 : -EIO;
 }
 
-/* By page; the last frame of each page first. */
-static int compare(const void *a, const void *b) {
-        const struct vfs_source_page *x = a, *y = b;
-
-        if (x->page != y->page)
-                return x->page < y->page ? -1 : 1;
-        return x->frame > y->frame ? -1 : x->frame < y->frame;
-}
-
-int vfs_source_wal_pages(struct vfs_source *vfs, struct vfs_source_page **pages, size_t *n) {
-        _cleanup_(base_freep) struct vfs_source_page *all = NULL;
+int vfs_source_wal_pages(struct vfs_source *vfs, struct frame_page **pages, size_t *n) {
+        _cleanup_(base_freep) struct frame_page *all = NULL;
         struct format_index index;
         int64_t last = last_frame(vfs, &index);
-        size_t kept = 0;
+        struct stat st;
         int r = 0;
 
         *pages = NULL;
         *n = 0;
         if (last <= 0)
                 return (int)last;
+        /* No more frames than the WAL has room for: what the index says is another file's. */
+        if (fstat(vfs->wal_fd, &st) < 0)
+                return -errno;
+        if (frame_offset((uint32_t)last, index.page_size) + index.page_size > (uint64_t)st.st_size)
+                return -EIO;
         all = malloc((size_t)last * sizeof(*all));
         if (!all)
                 return -ENOMEM;
-        for (uint32_t frame = 1; frame <= last; frame++) {
-                all[frame - 1] = (struct vfs_source_page){ .page = page_of(vfs, frame, &r), .frame = frame };
+        for (uint32_t frame = 1; frame <= (uint32_t)last; frame++) {
+                all[frame - 1] = (struct frame_page){ .page = page_of(vfs, frame, &r), .frame = frame };
                 if (r < 0)
                         return r;
         }
-        qsort(all, (size_t)last, sizeof(*all), compare);
-        for (int64_t i = 0; i < last; i++) {
-                /* Pages behind the end belong to a larger database that an earlier commit in this WAL had. */
-                if (all[i].page == 0 || all[i].page > index.page_count ||
-                    (kept > 0 && all[kept - 1].page == all[i].page))
-                        continue;
-                /* Written to the main file by a checkpoint that is over, and by no later one: each begins
-                 * where the one before ended (minFrame in walTryBeginRead(), and walCheckpoint(), in wal.c).
-                 */
-                if (all[i].frame <= index.backfilled)
-                        continue;
-                all[kept++] = all[i];
-        }
+        /* A frame up to nBackfill is in the main file: each checkpoint begins where the one before ended
+         * (minFrame in walTryBeginRead(), and walCheckpoint(), in wal.c). */
+        *n = frames_settle(all, (size_t)last, index.page_count, index.backfilled);
         *pages = all;
-        *n = kept;
         all = NULL;
         return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * The size that lstat shows of a database.
+ * The committed page 1 of a database, and the size that lstat shows.
  *
  * The page count of a WAL, its index or a journal is SQLite's pager's, which counts what an application has
  * reserved behind the database (SQLITE_FCNTL_CHUNK_SIZE) when that was there first. What counts the pages of
@@ -11,43 +11,45 @@
 
 #include "snapshot/journal.h"
 #include "snapshot/lock.h"
-#include "snapshot/vfs_source.h"
 #include "snapshot/wal.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-enum { LIVE_TRIES = 3, JOURNAL_RECORDS = 4096 };
+enum { LIVE_TRIES = 3, JOURNAL_RECORDS = 4096, FRAMES_MOST = 1 << 20 };
 
-/* Opens a side file. -ENOENT when there is none. */
-static int open_side(const struct store_file *file, const char *suffix) {
-        char side[256];
-        int r = vfs_source_side_name(side, file->name, suffix);
-
-        return r < 0 ? r : base_open_source(file->dirfd, side, 0);
-}
-
-/* Whether the WAL, or the journal, begins as SQLite would begin it. */
-static bool begins(const struct store_file *file, const char *suffix, bool wal) {
+/* Whether the WAL, or the journal, begins as SQLite would begin it; then *journal is its header. */
+static bool begins(const struct store_file *file, const struct stat *main, const char *suffix,
+                   struct format_journal *journal) {
         uint8_t bytes[FORMAT_WAL_HEADER_SIZE];
-        _cleanup_(base_closep) int fd = open_side(file, suffix);
-        struct format_journal journal;
+        _cleanup_(base_closep) int fd = file_side_open(file, suffix, main, NULL);
         struct format_wal header;
 
         static_assert(FORMAT_JOURNAL_HEADER_SIZE <= FORMAT_WAL_HEADER_SIZE, "one buffer does for both");
         if (fd < 0 || base_pread(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
                 return false;
-        return (wal ? format_wal_parse(&header, bytes) : format_journal_parse(&journal, bytes)) == 0;
+        return (journal ? format_journal_parse(journal, bytes) : format_wal_parse(&header, bytes)) == 0;
 }
 
-bool visible_side(const struct store_file *file) {
-        return begins(file, "-wal", true) || begins(file, "-journal", false);
+bool visible_side(const struct store_file *file, const struct stat *main) {
+        struct format_journal journal;
+
+        return begins(file, main, "-wal", NULL) || begins(file, main, "-journal", &journal);
 }
+
+/* The committed page 1, and how many pages there are at the most. */
+struct first_page {
+        uint8_t bytes[FORMAT_HEADER_SIZE];
+        uint64_t limit; /* bytes */
+};
 
 /* ---- a WAL that is alive ------------------------------------------------------------------------ */
 
-/* The last frame that holds page 1; 0 if none does; -errno. */
+/*
+ * The last frame that holds page 1; 0 if none does; -errno. What the index says is believed no further than
+ * the WAL has frames, and FRAMES_MOST: a file that says more costs no more.
+ */
 static int64_t find_first_page(int shm_fd, uint32_t last_frame) {
         _cleanup_(base_freep) uint8_t *region = malloc(FORMAT_INDEX_REGION_SIZE);
         uint32_t loaded = UINT32_MAX;
@@ -68,43 +70,56 @@ static int64_t find_first_page(int shm_fd, uint32_t last_frame) {
         return 0;
 }
 
-/* One look at a live WAL. 1 with *size, 0: it is not alive; -EAGAIN: it changed meanwhile; -errno. */
-static int look_live(const struct store_file *file, const struct format_header *header, int shm_fd,
-                     uint64_t *size) {
-        uint8_t head[FORMAT_INDEX_HEAD_SIZE], again[FORMAT_INDEX_HEADER_SIZE], bytes[FORMAT_HEADER_SIZE];
+/* Reads page 1 out of that frame of the WAL. 0, -EAGAIN, -errno. */
+static int first_in_frame(int wal_fd, uint32_t frame, uint32_t page_size, struct first_page *first) {
+        ssize_t n = base_pread(wal_fd, first->bytes, sizeof(first->bytes), frame_offset(frame, page_size));
+
+        if (n < 0)
+                return (int)n;
+        return n == (ssize_t)sizeof(first->bytes) ? 0 : -EAGAIN;
+}
+
+/* One look at a live WAL. 1 with *first, 0: it is not alive; -EAGAIN: it changed meanwhile; -errno. */
+static int look_live(const struct version *version, const struct store_file *file, int shm_fd,
+                     struct first_page *first) {
+        uint8_t head[FORMAT_INDEX_HEAD_SIZE], again[FORMAT_INDEX_HEADER_SIZE];
         _cleanup_(base_closep) int wal_fd = -1;
-        struct format_header first = *header;
+        struct format_header header;
         struct format_index index;
         int64_t frame;
+        int r;
 
         if (base_pread(shm_fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
             format_index_parse(&index, head) < 0 || index.page_count == 0)
                 return 0;
-        *size = (uint64_t)index.page_count * index.page_size;
-        if (format_header_size(header, *size) == *size && header->page_count == index.page_count)
+        first->limit = (uint64_t)index.page_count * index.page_size;
+        /* The usual case: main's page 1 counts as many, or the index says more than the WAL has room for. */
+        if ((format_has_magic(first->bytes, sizeof(first->bytes)) &&
+             format_header_parse(&header, first->bytes) == 0 && header.page_count == index.page_count &&
+             format_header_size(&header, first->limit) == first->limit) ||
+            index.last_frame > FRAMES_MOST ||
+            frame_offset(index.last_frame, index.page_size) > (uint64_t)version->wal.st_size)
                 return 1;
         frame = find_first_page(shm_fd, index.last_frame);
         if (frame < 0)
                 return (int)frame;
         if (frame > 0) {
-                wal_fd = open_side(file, "-wal");
+                wal_fd = file_side_open(file, "-wal", &version->main, NULL);
                 if (wal_fd < 0)
                         return wal_fd == -ENOENT ? 0 : wal_fd;
-                if (base_pread(wal_fd, bytes, sizeof(bytes),
-                               vfs_source_frame_offset((uint32_t)frame, index.page_size)) !=
-                            (ssize_t)sizeof(bytes) ||
-                    format_header_parse(&first, bytes) < 0)
-                        return -EAGAIN;
+                r = first_in_frame(wal_fd, (uint32_t)frame, index.page_size, first);
+                if (r < 0)
+                        return r;
         }
         if (base_pread(shm_fd, again, sizeof(again), 0) != (ssize_t)sizeof(again) ||
             memcmp(head, again, sizeof(again)) != 0)
                 return -EAGAIN;
-        *size = format_header_size(&first, *size);
         return 1;
 }
 
-static int live_size(const struct store_file *file, const struct format_header *header, uint64_t *size) {
-        _cleanup_(base_closep) int fd = open_side(file, "-shm");
+static int first_in_live(const struct version *version, const struct store_file *file,
+                         struct first_page *first) {
+        _cleanup_(base_closep) int fd = file_side_open(file, "-shm", &version->main, NULL);
         int r;
 
         if (fd < 0)
@@ -113,7 +128,7 @@ static int live_size(const struct store_file *file, const struct format_header *
         if (r <= 0)
                 return r;
         for (int try = 0; try < LIVE_TRIES; try++) {
-                r = look_live(file, header, fd, size);
+                r = look_live(version, file, fd, first);
                 if (r != -EAGAIN)
                         return r;
         }
@@ -123,40 +138,39 @@ static int live_size(const struct store_file *file, const struct format_header *
 
 /* ---- a WAL that nobody has open ----------------------------------------------------------------- */
 
-static int dead_size(const struct store_file *file, const struct format_header *header, struct cache *wals,
-                     uint64_t *size) {
-        _cleanup_(base_closep) int fd = open_side(file, "-wal");
-        struct format_header first = *header;
+static int first_in_dead(const struct version *version, const struct store_file *file, struct cache *wals,
+                         struct first_page *first) {
         struct wal_summary summary;
+        uint8_t head[FORMAT_WAL_HEADER_SIZE];
+        struct format_wal wal;
         struct stat st;
-        uint64_t counts;
+        uint64_t known;
+        _cleanup_(base_closep) int fd = file_side_open(file, "-wal", &version->main, &st);
         int r;
 
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (!cache_get(wals, &st, &counts)) {
-                r = wal_scan(fd, &summary);
+        if (base_pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+            format_wal_parse(&wal, head) < 0)
+                return 0;
+        if (!cache_get(wals, &st, &known)) {
+                r = wal_scan(fd, &summary, NULL, NULL);
                 if (r < 0)
                         return r;
-                counts = (uint64_t)summary.first_page_count << 32 | summary.page_count;
-                cache_put(wals, &st, counts);
+                known = (uint64_t)summary.first_frame << 32 | summary.page_count;
+                cache_put(wals, &st, known);
         }
-        if ((uint32_t)counts == 0)
+        if ((uint32_t)known == 0)
                 return 0;
-        if (counts >> 32 > 0) {
-                first.page_count = counts >> 32 == WAL_COUNT_UNSAID ? 0 : (uint32_t)(counts >> 32);
-                first.version_valid_for = first.change_counter;
-        }
-        *size = format_header_size(&first, (counts & UINT32_MAX) * header->page_size);
-        return 1;
+        first->limit = (known & UINT32_MAX) * wal.page_size;
+        r = known >> 32 > 0 ? first_in_frame(fd, (uint32_t)(known >> 32), wal.page_size, first) : 0;
+        return r < 0 ? r : 1;
 }
 
 /* ---- a rollback journal ------------------------------------------------------------------------- */
 
-/* Looks for page 1 in the journal's first segment. Whether it is there, with *first. */
-static bool journal_first_page(int fd, const struct journal *journal, struct format_header *first) {
+/* Looks for page 1 in the journal's first segment. */
+static void journal_first_page(int fd, const struct journal *journal, struct first_page *first) {
         uint32_t n = format_be32(&journal->head[8]);
         uint64_t record = (uint64_t)journal->header.page_size + 8, at = journal->header.sector_size;
 
@@ -165,45 +179,64 @@ static bool journal_first_page(int fd, const struct journal *journal, struct for
                 uint8_t bytes[4 + FORMAT_HEADER_SIZE];
 
                 if (base_pread(fd, bytes, sizeof(bytes), at) != (ssize_t)sizeof(bytes))
-                        return false;
-                if (format_be32(bytes) == 1)
-                        return format_header_parse(first, bytes + 4) == 0;
+                        return;
+                if (format_be32(bytes) == 1) {
+                        memcpy(first->bytes, bytes + 4, sizeof(first->bytes));
+                        return;
+                }
         }
-        return false;
 }
 
 /*
  * A rollback journal with its header in place belongs to a transaction that has not committed, of a live
- * application or of one that crashed. 1 with *size, 0, -errno.
+ * application or of one that crashed. 1 with *first, 0, -errno.
  */
-static int journal_size(const struct store_file *file, const struct format_header *header, uint64_t *size) {
+static int first_in_journal(const struct version *version, const struct store_file *file,
+                            struct first_page *first) {
         _cleanup_(base_closep) int fd = -1;
-        struct format_header first = *header;
+        struct format_header header;
         struct journal journal;
-        int r = journal_look(file, &journal, &fd);
+        int r = journal_look(file, &version->main, &journal, &fd);
 
         if (r < 0)
                 return r;
-        if ((journal.state != JOURNAL_VALID && journal.state != JOURNAL_UNKNOWN) ||
-            journal.header.page_count == 0)
+        if (journal.state != JOURNAL_VALID && journal.state != JOURNAL_UNKNOWN)
                 return 0;
-        if (header->page_count != journal.header.page_count)
-                journal_first_page(fd, &journal, &first);
-        *size = format_header_size(&first, (uint64_t)journal.header.page_count * header->page_size);
+        first->limit = (uint64_t)journal.header.page_count * journal.header.page_size;
+        if (!format_has_magic(first->bytes, sizeof(first->bytes)) ||
+            format_header_parse(&header, first->bytes) < 0 ||
+            header.page_count != journal.header.page_count || header.page_size != journal.header.page_size)
+                journal_first_page(fd, &journal, first);
         return 1;
 }
 
-int visible_size(const struct store_file *file, const struct format_header *header, uint64_t main_size,
-                 bool has_wal, struct cache *wals, uint64_t *size) {
-        int r = 0;
+/* ---- page 1 ------------------------------------------------------------------------------------- */
 
-        *size = format_header_size(header, main_size);
-        if (!header->wal)
-                r = journal_size(file, header, size);
-        if (header->wal && has_wal) {
-                r = live_size(file, header, size);
-                if (r == 0)
-                        r = dead_size(file, header, wals, size);
+int visible_look(struct version *version, const struct store_file *file, const uint8_t *bytes,
+                 struct cache *wals, uint64_t *size) {
+        struct first_page first = { .limit = (uint64_t)version->main.st_size };
+        int journal = 0, wal = 0, r;
+
+        memcpy(first.bytes, bytes, sizeof(first.bytes));
+        if (version->main.st_size > 0)
+                journal = first_in_journal(version, file, &first);
+        if (journal >= 0 && version->wal.st_size > 0) {
+                wal = first_in_live(version, file, &first);
+                if (wal == 0)
+                        wal = first_in_dead(version, file, wals, &first);
         }
-        return r < 0 ? r : 0;
+        if (journal < 0 || wal < 0)
+                return journal < 0 ? journal : wal;
+        *size = 0;
+        version->unborn = first.limit == 0 && version->main.st_size > 0;
+        if (version->unborn)
+                return 0;
+        if (!format_has_magic(first.bytes, sizeof(first.bytes)))
+                return -ESTALE;
+        r = format_header_parse(&version->header, first.bytes);
+        version->foreign = r == -EPROTONOSUPPORT;
+        if (r < 0 && !version->foreign)
+                return -ESTALE;
+        *size = format_header_size(&version->header, first.limit);
+        return 0;
 }

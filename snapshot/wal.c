@@ -1,64 +1,128 @@
 /*
  * Scanning a WAL.
  *
- * Invariant: the memory used is one batch of frames, whatever the size of the WAL.
+ * Invariant: the memory used is one batch of frames, and eight bytes for each frame whose page is asked for.
  */
 #include "snapshot/wal.h"
 
 #include "snapshot/base.h"
-#include "snapshot/format.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum { BATCH = 1 << 18 };
 
-/* What page 1 says of the page count. */
-static uint32_t count_in(const uint8_t *page) {
-        struct format_header header;
+/* ---- which page is in which frame ------------------------------------------------------------------- */
 
-        if (format_header_parse(&header, page) < 0 || header.version_valid_for != header.change_counter)
-                return WAL_COUNT_UNSAID;
-        return header.page_count > 0 ? header.page_count : WAL_COUNT_UNSAID;
+/* By page; the last frame of each page first. */
+static int compare(const void *a, const void *b) {
+        const struct frame_page *x = a, *y = b;
+
+        if (x->page != y->page)
+                return x->page < y->page ? -1 : 1;
+        return x->frame > y->frame ? -1 : x->frame < y->frame;
 }
 
-int wal_scan(int fd, struct wal_summary *summary) {
-        uint8_t head[FORMAT_WAL_HEADER_SIZE];
-        _cleanup_(base_freep) uint8_t *batch = NULL;
-        uint64_t at = FORMAT_WAL_HEADER_SIZE;
-        struct format_wal wal;
-        uint32_t first = 0;
-        size_t frame_size;
-        ssize_t n;
+size_t frames_settle(struct frame_page *pages, size_t n, uint32_t page_count, uint32_t backfilled) {
+        uint32_t last_page = 0;
+        size_t kept = 0;
 
-        *summary = (struct wal_summary){ .page_size = 0 };
-        n = base_pread(fd, head, sizeof(head), 0);
-        if (n < 0)
-                return (int)n;
-        if (n < (ssize_t)sizeof(head) || format_wal_parse(&wal, head) < 0)
-                return 0;
-        summary->page_size = wal.page_size;
-        frame_size = FORMAT_WAL_FRAME_HEADER_SIZE + wal.page_size;
-        batch = malloc(BATCH);
+        qsort(pages, n, sizeof(*pages), compare);
+        for (size_t i = 0; i < n; i++) {
+                /* Pages behind the end belong to a larger database that an earlier commit in this WAL had. */
+                if (pages[i].page == last_page || pages[i].page > page_count)
+                        continue;
+                last_page = pages[i].page;
+                if (pages[i].frame > backfilled)
+                        pages[kept++] = pages[i];
+        }
+        return kept;
+}
+
+/* ---- the scan --------------------------------------------------------------------------------------- */
+
+struct scan {
+        struct format_wal wal;
+        struct wal_summary *summary;
+        struct frame_page *pages; /* one for each frame, if they are asked for */
+        size_t room;
+        uint32_t frame; /* the last one read */
+        uint32_t first_frame;
+        bool wanted;
+};
+
+/* Takes the next frame. 0; -EINVAL: the valid part has ended before; -ENOMEM. */
+static int take_frame(struct scan *scan, const uint8_t *bytes) {
+        struct format_frame frame;
+        int r = format_wal_next(&scan->wal, bytes, bytes + FORMAT_WAL_FRAME_HEADER_SIZE, &frame);
+
+        if (r < 0)
+                return r;
+        if (scan->wanted && scan->frame == scan->room) {
+                size_t room = scan->room > 0 ? 2 * scan->room : 1024;
+                struct frame_page *more = realloc(scan->pages, room * sizeof(*more));
+
+                if (!more)
+                        return -ENOMEM;
+                scan->pages = more;
+                scan->room = room;
+        }
+        if (scan->wanted)
+                scan->pages[scan->frame] =
+                        (struct frame_page){ .page = frame.page, .frame = scan->frame + 1 };
+        scan->frame++;
+        if (frame.page == 1)
+                scan->first_frame = scan->frame;
+        if (frame.commit > 0) {
+                scan->summary->page_count = frame.commit;
+                scan->summary->last_frame = scan->frame;
+                scan->summary->first_frame = scan->first_frame;
+        }
+        return 0;
+}
+
+static int take_frames(struct scan *scan, int fd) {
+        size_t frame_size = FORMAT_WAL_FRAME_HEADER_SIZE + scan->wal.page_size;
+        _cleanup_(base_freep) uint8_t *batch = malloc(BATCH);
+        uint64_t at = FORMAT_WAL_HEADER_SIZE;
+
         if (!batch)
                 return -ENOMEM;
         for (;;) {
-                n = base_pread(fd, batch, BATCH / frame_size * frame_size, at);
-                if (n < 0)
-                        return (int)n;
-                if ((size_t)n < frame_size)
-                        return 0;
-                for (uint8_t *p = batch; p + frame_size <= batch + n; p += frame_size) {
-                        struct format_frame frame;
+                ssize_t n = base_pread(fd, batch, BATCH / frame_size * frame_size, at);
 
-                        if (format_wal_next(&wal, p, p + FORMAT_WAL_FRAME_HEADER_SIZE, &frame) < 0)
-                                return 0;
-                        if (frame.page == 1)
-                                first = count_in(p + FORMAT_WAL_FRAME_HEADER_SIZE);
-                        if (frame.commit > 0) {
-                                summary->page_count = frame.commit;
-                                summary->first_page_count = first;
-                        }
+                if (n < (ssize_t)frame_size)
+                        return n < 0 ? (int)n : 0;
+                for (uint8_t *p = batch; p + frame_size <= batch + n; p += frame_size) {
+                        int r = take_frame(scan, p);
+
+                        if (r < 0)
+                                return r == -EINVAL ? 0 : r;
                 }
                 at += (uint64_t)n / frame_size * frame_size;
         }
+}
+
+int wal_scan(int fd, struct wal_summary *summary, struct frame_page **pages, size_t *n) {
+        struct scan scan = { .summary = summary, .wanted = pages != NULL };
+        ssize_t size;
+        int r;
+
+        *summary = (struct wal_summary){ .page_size = 0 };
+        if (pages)
+                *pages = NULL;
+        size = base_pread(fd, summary->head, sizeof(summary->head), 0);
+        if (size < 0)
+                return (int)size;
+        if (size < (ssize_t)sizeof(summary->head) || format_wal_parse(&scan.wal, summary->head) < 0)
+                return 0;
+        summary->page_size = scan.wal.page_size;
+        r = take_frames(&scan, fd);
+        if (pages && r == 0) {
+                *pages = scan.pages;
+                *n = frames_settle(scan.pages, summary->last_frame, summary->page_count, 0);
+                scan.pages = NULL;
+        }
+        free(scan.pages);
+        return r;
 }

@@ -1,6 +1,5 @@
 #include "bench.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 
 static bool unwanted(void *userdata) {
@@ -9,40 +8,47 @@ static bool unwanted(void *userdata) {
         return bench->patience-- == 0;
 }
 
-static void on_frontier(void *userdata, uint64_t frontier) {
-        struct bench *bench = userdata;
-
-        bench->retreated |= frontier < bench->frontier || frontier > bench->job.size;
-        bench->frontier = frontier;
-}
-
 void bench_init(struct bench *bench, struct scratch *scratch, const struct scratch *space, uint64_t max) {
         *bench = (struct bench){ .scratch = scratch,
                                  .file = scratch_file(scratch, "db"),
+                                 .wish = { .unwanted = unwanted, .userdata = bench },
                                  .patience = UINT32_MAX };
         need(space_init(&bench->space, space->path, max) == 0 && cache_init(&bench->wals) == 0);
-        bench->job = (struct engine_job){ .file = &bench->file,
-                                          .main_fd = scratch_open(scratch, "db", O_RDONLY),
-                                          .space = &bench->space,
-                                          .unwanted = unwanted,
-                                          .userdata = bench,
-                                          .on_frontier = on_frontier };
 }
 
 void bench_deinit(struct bench *bench) {
-        close(bench->job.main_fd);
         cache_deinit(&bench->wals);
         is(bench->space.used, 0, "all room is given back");
         space_deinit(&bench->space);
 }
 
-bool bench_result_is(struct bench *bench, const struct bytes *want) {
-        BYTES(got) = fd_read(bench->job.out.fd);
-        bool equal = bench->job.size <= got.size;
+struct view *bench_look(struct bench *bench, int *r) {
+        struct stat st = scratch_stat(bench->scratch, "db");
+        struct view *view = NULL;
 
-        got.size = bench->job.size;
+        *r = view_new(&view, &bench->file, st.st_dev, st.st_ino, &bench->wals);
+        return view;
+}
+
+struct view *bench_hold(struct bench *bench, int *r) {
+        struct view *view;
+        const char *why;
+
+        scratch_settle(bench->scratch, "db");
+        view = bench_look(bench, r);
+        if (!view)
+                return NULL;
+        *r = view_hold(view, 0, &bench->wals, &why);
+        return *r == 0 ? view : view_free(view);
+}
+
+bool bench_result_is(struct space_file *file, uint64_t size, const struct bytes *want) {
+        BYTES(got) = fd_read(file->fd);
+        bool equal = size <= got.size;
+
+        got.size = size;
         equal = equal && bytes_equal(&got, want);
-        space_file_deinit(&bench->job.out);
+        space_file_deinit(file);
         return equal;
 }
 

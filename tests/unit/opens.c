@@ -57,42 +57,13 @@ int open_shown(struct store *store, const struct scratch *scratch, const char *n
         return r;
 }
 
-struct arrival {
-        struct snapshot_wait wait;
-        struct mutex lock;
-        pthread_cond_t changed;
-        bool there;
-};
-
-static void arrived(struct snapshot_wait *wait) {
-        struct arrival *arrival = container_of(wait, struct arrival, wait);
-        MUTEX_SCOPE(&arrival->lock);
-
-        arrival->there = true;
-        pthread_cond_signal(&arrival->changed);
-}
-
-ssize_t snapshot_read_now(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset) {
-        struct arrival arrival = { .wait.fn = arrived, .lock = MUTEX_INIT(MUTEX_RANK_LEAF) };
-        ssize_t n;
-
-        mutex_cond_init(&arrival.changed);
-        while ((n = snapshot_read(snapshot, buffer, size, offset, &arrival.wait)) == -EAGAIN) {
-                MUTEX_SCOPE(&arrival.lock);
-                while (!arrival.there)
-                        mutex_wait(&arrival.lock, &arrival.changed, 0);
-                arrival.there = false;
-        }
-        return n;
-}
-
 bool snapshot_completed(const struct snapshot *snapshot) {
         const struct timespec pause = { .tv_nsec = 1000000 };
         uint64_t until = base_now_ns() + 60000000000;
 
-        while (!snapshot_complete(snapshot) && base_now_ns() < until)
+        while (snapshot_fd(snapshot) < 0 && base_now_ns() < until)
                 nanosleep(&pause, NULL);
-        return snapshot_complete(snapshot);
+        return snapshot_fd(snapshot) >= 0;
 }
 
 struct bytes snapshot_bytes(struct snapshot *snapshot) {
@@ -101,7 +72,7 @@ struct bytes snapshot_bytes(struct snapshot *snapshot) {
         bytes.data = malloc(bytes.size + 1);
         need(bytes.data);
         /* One more than there should be. */
-        if (snapshot_read_now(snapshot, bytes.data, bytes.size + 1, 0) != (ssize_t)bytes.size)
+        if (snapshot_read(snapshot, bytes.data, bytes.size + 1, 0) != (ssize_t)bytes.size)
                 tap_note("the snapshot does not have the %zu bytes of its attributes", bytes.size);
         return bytes;
 }

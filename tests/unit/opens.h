@@ -25,11 +25,9 @@ int open_now(struct store *store, const struct scratch *scratch, const char *nam
 int open_shown(struct store *store, const struct scratch *scratch, const char *name,
                struct snapshot **snapshot, struct stat *attr);
 
-/* snapshot_read(), waiting for bytes that are not there yet. */
-ssize_t snapshot_read_now(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset);
 /* Waits until the snapshot has its bytes in its own file. False after a minute. */
 bool snapshot_completed(const struct snapshot *snapshot);
-/* All bytes, waited for. */
+/* All bytes. */
 struct bytes snapshot_bytes(struct snapshot *snapshot);
 struct store *store_in(const struct scratch *scratch, unsigned busy_timeout_ms, uint64_t max_space);
 /* What lstat is to say of name. */

@@ -1,7 +1,7 @@
 /* A directory for one test, and what is done to the files in it. */
 #include "scratch.h"
 
-#include "snapshot/cache.h"
+#include "snapshot/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -102,7 +102,7 @@ void scratch_settle(const struct scratch *scratch, const char *name) {
         const struct timespec pause = { .tv_nsec = 1000000 };
         struct stat st = scratch_stat(scratch, name);
 
-        while (cache_racy(&st))
+        while (clock_unsettled(&st, clock_grain_ns(-1, &st)))
                 nanosleep(&pause, NULL);
 }
 

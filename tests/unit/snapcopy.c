@@ -43,37 +43,13 @@ static void say(enum base_level level, const char *message) {
         fprintf(stderr, "%s\n", message);
 }
 
-struct bytes {
-        struct snapshot_wait wait;
-        struct answer answer;
-};
-
-static void arrived(struct snapshot_wait *wait) {
-        struct bytes *bytes = container_of(wait, struct bytes, wait);
-
-        opened(&bytes->answer, 0, NULL, NULL);
-}
-
-/* Reads, waiting for bytes that are not there yet. */
-static ssize_t read_now(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset) {
-        struct bytes bytes = { .wait.fn = arrived, .answer.lock = MUTEX_INIT(MUTEX_RANK_LEAF) };
-        ssize_t n;
-
-        mutex_cond_init(&bytes.answer.given);
-        while ((n = snapshot_read(snapshot, buffer, size, offset, &bytes.wait)) == -EAGAIN) {
-                wait_for(&bytes.answer);
-                bytes.answer.done = false;
-        }
-        return n;
-}
-
 static int write_copy(struct snapshot *snapshot, const char *path) {
         _cleanup_(base_closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         static char buffer[1 << 16];
         uint64_t at = 0;
         ssize_t n;
 
-        while (fd >= 0 && (n = read_now(snapshot, buffer, sizeof(buffer), at)) > 0) {
+        while (fd >= 0 && (n = snapshot_read(snapshot, buffer, sizeof(buffer), at)) > 0) {
                 if (base_pwrite(fd, buffer, (size_t)n, at) < 0)
                         return -1;
                 at += (uint64_t)n;

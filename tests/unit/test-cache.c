@@ -2,6 +2,7 @@
 #include "tap.h"
 
 #include "snapshot/cache.h"
+#include "snapshot/clock.h"
 
 #include <string.h>
 
@@ -43,6 +44,10 @@ static void test_hit_and_miss(void) {
         cache_deinit(&cache);
 }
 
+static bool unsettled(const struct stat *st) {
+        return clock_unsettled(st, clock_grain_ns(-1, st));
+}
+
 /*
  * Sets one of the times of st to now, tries to remember it, and says whether it passed for young and was not
  * remembered. Again, if that took so long that it was not young any more.
@@ -54,7 +59,7 @@ static bool is_young(struct cache *cache, struct stat *st, struct timespec *when
 
         do {
                 clock_gettime(CLOCK_REALTIME, when);
-                young = cache_racy(st);
+                young = unsettled(st);
                 cache_put(cache, st, 1);
                 young = young && !cache_get(cache, st, &value);
                 clock_gettime(CLOCK_REALTIME, &now);
@@ -70,14 +75,19 @@ static void test_racy(void) {
 
         need(cache_init(&cache) == 0);
         clock_gettime(CLOCK_REALTIME, &now);
-        ok(!cache_racy(&old), "an old file's times prove something");
+        ok(!unsettled(&old), "an old file's times prove something");
         ok(is_young(&cache, &st, &st.st_mtim), "those of one just written do not, and it is not remembered");
         st = old;
         ok(is_young(&cache, &st, &st.st_ctim), "the same with its ctime");
         st.st_ctim.tv_sec = now.tv_sec + 3600;
-        ok(cache_racy(&st), "nor do times in the future");
+        ok(!unsettled(&st), "one in the future does: a write now would leave another");
+        st.st_ctim.tv_sec = now.tv_sec + INT64_C(100000000000);
+        ok(!unsettled(&st), "also one of the far future");
+        st.st_mtim = st.st_ctim = (struct timespec){ now.tv_sec - 3, 0 };
+        ok(!unsettled(&st) && clock_grain_ns(-1, &st) == 2000000000, "whole seconds prove something after two");
+        st = old;
         st.st_ctim = (struct timespec){ now.tv_sec - 1, now.tv_nsec };
-        ok(!cache_racy(&st), "a second is enough");
+        ok(!unsettled(&st), "a second is enough");
         cache_put(&cache, &st, 1);
         ok(cache_get(&cache, &st, &value), "(remembered)");
         cache_deinit(&cache);

@@ -62,7 +62,7 @@ static void test_against_sqlite(unsigned page_size) {
 
                         bytes.data[at] = (uint8_t)value;
                         scratch_write(&scratch, "db", bytes.data, bytes.size);
-                        ours = format_header_parse(&header, bytes.data) == -EINVAL;
+                        ours = format_header_parse(&header, bytes.data) < 0;
                         need(sqlite3_open(scratch_path(&scratch, "db"), &db) == SQLITE_OK);
                         theirs = sqlite3_exec(db, "SELECT 1 FROM sqlite_schema", NULL, NULL, NULL) ==
                                  SQLITE_NOTADB;
@@ -115,21 +115,6 @@ static void test_size(void) {
         is(format_header_size(&header, (uint64_t)1 << 50), (int64_t)0xfffffffe * 65536, "in 64 bits");
 }
 
-static void test_restore(void) {
-        uint8_t copy[FORMAT_HEADER_SIZE], source[FORMAT_HEADER_SIZE];
-        unsigned n_wrong = 0;
-
-        memset(copy, 0x11, sizeof(copy));
-        memset(source, 0x22, sizeof(source));
-        format_header_restore(copy, source);
-        for (unsigned i = 0; i < FORMAT_HEADER_SIZE; i++) {
-                bool restored = (i >= 24 && i < 28) || (i >= 40 && i < 44) || i >= 92;
-
-                n_wrong += copy[i] != (restored ? 0x22 : 0x11);
-        }
-        is(n_wrong, 0, "restored are the four fields that a backup sets, nothing else");
-}
-
 static void test_journal(void) {
         SCRATCH(scratch);
         APP(app, scratch_path(&scratch, "db"));
@@ -170,7 +155,6 @@ int main(void) {
         test_against_sqlite(512);
         test_against_sqlite(4096);
         test_size();
-        test_restore();
         test_journal();
         return tap_done();
 }

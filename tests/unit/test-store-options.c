@@ -157,7 +157,7 @@ static void test_facts(void) {
         SCRATCH(scratch);
         SCRATCH(space);
         APP(app, scratch_path(&scratch, "db"));
-        struct store *store = store_with(&space, (struct store_config){ .engine = STORE_ENGINE_BACKUP });
+        struct store *store = store_with(&space, (struct store_config){ .engine = STORE_ENGINE_AUTO });
         struct store_file file = scratch_file(&scratch, "db");
         char before[512], text[4];
         struct snapshot *snapshot;
@@ -166,7 +166,8 @@ static void test_facts(void) {
         need(app_sql(&app, "PRAGMA page_size=1024; PRAGMA journal_mode=WAL; CREATE TABLE t(a); CREATE TABLE "
                            "u(a)") == SQLITE_OK);
         need(open_now(store, &scratch, "db", &snapshot) == 0);
-        FACT(snapshot, "engine", "backup");
+        FACT(snapshot, "engine", "view");
+        FACT(snapshot, "proof", "wal");
         FACT(snapshot, "pages", "3");
         FACT(snapshot, "page_size", "1024");
         FACT(snapshot, "journal_mode", "wal");

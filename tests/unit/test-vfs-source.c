@@ -12,13 +12,15 @@
 /* A source connection. */
 struct reader {
         struct vfs_source vfs;
+        struct store_file file;
         sqlite3 *db;
         int main_fd;
 };
 
 static int reader_open(struct reader *reader, const struct scratch *scratch, int flags) {
+        reader->file = scratch_file(scratch, "db");
         reader->main_fd = scratch_open(scratch, "db", O_RDONLY);
-        need(vfs_source_init(&reader->vfs, scratch->dirfd, "db", reader->main_fd) == 0);
+        need(vfs_source_init(&reader->vfs, &reader->file, reader->main_fd) == 0);
         return vfs_connect(&reader->vfs.vfs, flags, &reader->db);
 }
 
@@ -304,21 +306,8 @@ static void test_cut_index(void) {
         app_kill(&app);
 }
 
-static void test_side_names(void) {
-        char name[300], out[256];
-
-        memset(name, 'n', sizeof(name));
-        name[251] = 0;
-        is(vfs_source_side_name(out, name, "-wal"), 0, "251 bytes and a suffix of four");
-        is(strlen(out), 255, "are the longest name");
-        name[251] = 'n';
-        name[252] = 0;
-        is(vfs_source_side_name(out, name, "-wal"), -ENAMETOOLONG, "one more is too long");
-}
-
 int main(void) {
         base_log_to(tap_log, BASE_LOG_DEBUG);
-        test_side_names();
         test_never_writes("DELETE", SQLITE_OPEN_READONLY);
         test_never_writes("DELETE", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
         test_never_writes("WAL", SQLITE_OPEN_READONLY);

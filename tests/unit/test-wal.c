@@ -16,14 +16,14 @@ static int scan_bytes(const struct scratch *scratch, const uint8_t *data, size_t
 
         scratch_write(scratch, "scanned", data, size);
         fd = scratch_open(scratch, "scanned", O_RDONLY);
-        return wal_scan(fd, summary);
+        return wal_scan(fd, summary, NULL, NULL);
 }
 
 static struct wal_summary scan(const struct scratch *scratch, const char *name) {
         _cleanup_(base_closep) int fd = scratch_open(scratch, name, O_RDONLY);
         struct wal_summary summary = { .page_size = 1 };
 
-        need(wal_scan(fd, &summary) == 0);
+        need(wal_scan(fd, &summary, NULL, NULL) == 0);
         return summary;
 }
 
@@ -66,7 +66,7 @@ static void test_no_wal(void) {
         memset(zeros, 'x', sizeof(zeros));
         ok(scan_bytes(&scratch, zeros, sizeof(zeros), &summary) == 0 && summary.page_count == 0,
            "nor does a file that is something else");
-        is(wal_scan(-1, &summary), -EBADF, "a descriptor that is none is an error");
+        is(wal_scan(-1, &summary, NULL, NULL), -EBADF, "a descriptor that is none is an error");
 }
 
 /* A WAL of a few commits, cut at each byte of its last frames. */

@@ -1,17 +1,22 @@
-/* engine_private.c: of a source that SQLite cannot read without writing the bytes of the recovered,
+/* private.c: of a source that SQLite cannot read without writing the bytes of the recovered,
  * checkpointed one, or nothing and all room given back. */
 #include "bench.h"
 
+#include "snapshot/private.h"
+
 #include <errno.h>
-#include <fcntl.h>
 
-/* Runs the engine for those that SQLite cannot read. */
-static int run_private(struct bench *bench) {
-        struct stat st = scratch_stat(bench->scratch, "db");
-        struct version version;
+/* As its caller does; the result is in *job. */
+static int run_private(struct bench *bench, struct private_job *job) {
+        int r;
+        struct view *view = bench_look(bench, &r);
 
-        need(version_look(&version, &bench->file, bench->job.main_fd, &st, &bench->wals) == 0);
-        return engine_private(&bench->job, &version, &bench->why);
+        if (!view)
+                return r;
+        *job = (struct private_job){ .view = view, .space = &bench->space, .wish = &bench->wish };
+        r = private_make(job);
+        view_free(view);
+        return r;
 }
 
 /* Leaves the database as a crash or a close does. */
@@ -31,6 +36,7 @@ static void test_private(const char *pragmas, bool crash, bool drop_shm) {
         SCRATCH(scratch);
         SCRATCH(space);
         APP(app, scratch_path(&scratch, "db"));
+        struct private_job job;
         struct bench bench;
 
         bench_fill(&app, pragmas);
@@ -40,9 +46,9 @@ static void test_private(const char *pragmas, bool crash, bool drop_shm) {
                 BYTES(want) = scratch_reference(&scratch, "db");
                 uint64_t print = scratch_print(&scratch);
 
-                if (is(run_private(&bench), 0, "private, %s, %s%s", pragmas, crash ? "crashed" : "closed",
+                if (is(run_private(&bench, &job), 0, "private, %s, %s%s", pragmas, crash ? "crashed" : "closed",
                        drop_shm ? ", without -shm" : ""))
-                        ok(bench_result_is(&bench, &want), "is the checkpointed source, byte for byte");
+                        ok(bench_result_is(&job.out, job.size, &want), "is the checkpointed source, byte for byte");
                 ok(scratch_print(&scratch) == print, "which is left as it is");
         }
         bench_deinit(&bench);
@@ -53,6 +59,7 @@ static void test_hot(const char *pragmas) {
         SCRATCH(scratch);
         SCRATCH(space);
         APP(app, scratch_path(&scratch, "db"));
+        struct private_job job;
         struct bench bench;
         int64_t sum;
 
@@ -67,8 +74,8 @@ static void test_hot(const char *pragmas) {
 
                 ok(bytes_are_whole(&want, "SELECT sum(length(a)) FROM t", sum),
                    "a crash in a transaction, %s", pragmas);
-                if (is(run_private(&bench), 0, "private"))
-                        ok(bench_result_is(&bench, &want), "is what SQLite recovers, byte for byte");
+                if (is(run_private(&bench, &job), 0, "private"))
+                        ok(bench_result_is(&job.out, job.size, &want), "is what SQLite recovers, byte for byte");
                 ok(scratch_print(&scratch) == print, "the source is left as it is");
         }
         bench_deinit(&bench);
@@ -78,6 +85,7 @@ static void test_private_failures(void) {
         SCRATCH(scratch);
         SCRATCH(space);
         APP(app, scratch_path(&scratch, "db"));
+        struct private_job job;
         struct bench bench;
 
         bench_fill(
@@ -88,49 +96,54 @@ static void test_private_failures(void) {
         bench_init(&bench, &scratch, &space, 0);
         for (unsigned patience = 0; patience < 4; patience++) {
                 bench.patience = patience;
-                is(run_private(&bench), -EINTR, "a private copy that nobody wants any more, at its look %u",
+                is(run_private(&bench, &job), -EINTR, "a private copy that nobody wants any more, at its look %u",
                    patience);
                 is(bench.space.used, 0, "holds no room");
         }
         bench_deinit(&bench);
         bench_init(&bench, &scratch, &space, 50000000);
-        is(run_private(&bench), -ENOSPC, "main fits, its WAL does not");
+        is(run_private(&bench, &job), -ENOSPC, "main fits, its WAL does not");
         bench_deinit(&bench);
         bench_init(&bench, &scratch, &space, 1000000);
-        is(run_private(&bench), -ENOSPC, "main does not fit");
+        is(run_private(&bench, &job), -ENOSPC, "main does not fit");
         bench_deinit(&bench);
 }
 
-/* No proof, no copy. */
+/* No proof, no copy; with a reason. */
 static void test_no_proof(void) {
         SCRATCH(scratch);
         SCRATCH(space);
         APP(app, scratch_path(&scratch, "db"));
-        struct version version;
+        struct private_job job;
         struct bench bench;
-        struct stat st;
 
-        bench_fill(&app, "PRAGMA journal_mode=WAL");
-        leave(&app, &scratch, false, false);
+        bench_fill(&app, "PRAGMA journal_mode=MEMORY");
         bench_init(&bench, &scratch, &space, 0);
-        st = scratch_stat(&scratch, "db");
-        need(version_look(&version, &bench.file, bench.job.main_fd, &st, &bench.wals) == 0);
-        need(app_sql(&app, "INSERT INTO t VALUES(1)") == SQLITE_OK);
-        is(engine_private(&bench.job, &version, &bench.why), -EBUSY,
-           "a WAL that came since the look: come again");
-        ok(bench.why, "with a reason: %s", bench.why);
-        app_deinit(&app);
-        app = app_new(scratch_path(&scratch, "db"));
-        need(linkat(scratch.dirfd, "db", space.dirfd, "alias", 0) == 0);
-        {
-                struct app other = app_new(scratch_path(&space, "alias"));
+        need(app_sql(&app, "PRAGMA cache_size=5; BEGIN; UPDATE t SET a=randomblob(700)") == SQLITE_OK);
+        scratch_settle(&scratch, "db");
+        is(run_private(&bench, &job), -EBUSY, "half a transaction, and no journal");
+        ok(job.why, "with a reason: %s", job.why);
+        bench_deinit(&bench);
+}
 
-                need(app_sql(&other, "INSERT INTO t VALUES(2)") == SQLITE_OK);
-                need(scratch_has(&space, "alias-wal") && !scratch_has(&scratch, "db-wal"));
-                scratch_settle(&scratch, "db");
-                is(run_private(&bench), -EBUSY,
-                   "open under another hard link, whose WAL lies beside that one: no copy");
-                app_deinit(&other);
+/* An open transaction with a whole journal is undone in the copy, while its application goes on. */
+static void test_open_transaction(const char *pragmas) {
+        SCRATCH(scratch);
+        SCRATCH(space);
+        APP(app, scratch_path(&scratch, "db"));
+        struct private_job job;
+        struct bench bench;
+
+        bench_fill(&app, pragmas);
+        bench_init(&bench, &scratch, &space, 0);
+        {
+                BYTES(want) = scratch_reference(&scratch, "db");
+
+                need(app_sql(&app, "PRAGMA cache_size=5; BEGIN; UPDATE t SET a=randomblob(700)") == SQLITE_OK);
+                if (is(run_private(&bench, &job), 0, "an open transaction that has written to main, %s", pragmas))
+                        ok(bench_result_is(&job.out, job.size, &want), "is undone, byte for byte");
+                is(job.proof, PROOF_JOURNAL, "the journal vouches for it");
+                need(app_sql(&app, "COMMIT") == SQLITE_OK);
         }
         bench_deinit(&bench);
 }
@@ -139,6 +152,7 @@ static void test_truncated(void) {
         SCRATCH(scratch);
         SCRATCH(space);
         APP(app, scratch_path(&scratch, "db"));
+        struct private_job job;
         struct bench bench;
 
         bench_fill(&app, "PRAGMA page_size=1024; PRAGMA journal_mode=WAL");
@@ -146,7 +160,7 @@ static void test_truncated(void) {
         need(truncate(scratch_path(&scratch, "db"), scratch_stat(&scratch, "db").st_size - 2048) == 0);
         scratch_settle(&scratch, "db");
         bench_init(&bench, &scratch, &space, 0);
-        is(run_private(&bench), -EIO, "a database cut short is an error, never a short copy");
+        is(run_private(&bench, &job), -EIO, "a database cut short is an error, never a short copy");
         bench_deinit(&bench);
 }
 
@@ -162,6 +176,8 @@ int main(void) {
         test_hot("PRAGMA page_size=65536; PRAGMA auto_vacuum=FULL; PRAGMA journal_mode=TRUNCATE");
         test_private_failures();
         test_no_proof();
+        test_open_transaction("PRAGMA journal_mode=DELETE");
+        test_open_transaction("PRAGMA journal_mode=PERSIST; PRAGMA synchronous=OFF");
         test_truncated();
         return tap_done();
 }
