@@ -204,16 +204,8 @@ uint32_t format_index_page(const uint8_t *region, uint32_t frame) {
         return native32(&region[4 * (size_t)((frame - INDEX_FIRST_REGION_PAGES - 1) % INDEX_REGION_PAGES)]);
 }
 
-void format_index_clamp(uint8_t *region) {
-        for (size_t at = 4 * (size_t)INDEX_REGION_PAGES; at < FORMAT_INDEX_REGION_SIZE; at += 2) {
-                uint16_t entry;
-
-                memcpy(&entry, &region[at], sizeof(entry));
-                if (entry > INDEX_REGION_PAGES) {
-                        entry = INDEX_REGION_PAGES;
-                        memcpy(&region[at], &entry, sizeof(entry));
-                }
-        }
+uint32_t format_index_mark(const uint8_t *bytes, int i) {
+        return native32(&bytes[FORMAT_INDEX_INFO + 4 + 4 * i]);
 }
 
 /* ---- rollback journal --------------------------------------------------------------------------- */

@@ -135,12 +135,9 @@ int format_index_look(struct format_index_look *look, const uint8_t *info_before
 uint32_t format_index_region(uint32_t frame);
 uint32_t format_index_page(const uint8_t *region, uint32_t frame);
 
-/*
- * Brings every entry of a region's hash table into the range that SQLite's own are in: an entry beyond it,
- * which only somebody who may write the -shm can have made, would have SQLite before 3.41 read behind the
- * region.
- */
-void format_index_clamp(uint8_t *region);
+/* Read mark number i of the first FORMAT_INDEX_HEAD_SIZE bytes of an -shm file. */
+#define FORMAT_INDEX_MARKS 5
+uint32_t format_index_mark(const uint8_t *bytes, int i);
 
 /* ---- "The Rollback Journal" --------------------------------------------------------------------- */
 

@@ -183,9 +183,9 @@ static struct snapshot *next_live_locked(struct store *store) {
 static struct look look_at(struct view *view) {
         bool rollback = view_stops_commits(view);
 
-        return (struct look){ .pinned = view->pin && !rollback,
+        return (struct look){ .pinned = view->pin != NULL,
                               .writer = rollback && view_writer_waits(view),
-                              .visitor = !view->pin && view_meet_visitor(view) };
+                              .visitor = !rollback && view_meet_visitor(view) };
 }
 
 /* One round over the views that are lent. The list may change whenever the lock is let go. */

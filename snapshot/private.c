@@ -250,7 +250,7 @@ static int recover(struct private_job *job, struct vfs_private *vfs) {
         bool ok = true;
         int code, r;
 
-        code = vfs_connect(&vfs->vfs, SQLITE_OPEN_READWRITE, &db);
+        code = vfs_private_connect(vfs, &db);
         if (code == SQLITE_OK) /* neither parses the schema */
                 code = sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA schema_version", NULL, NULL,
                                     NULL);

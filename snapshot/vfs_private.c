@@ -8,6 +8,8 @@
 #include "snapshot/vfs_private.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { GATHER_SIZE = 1 << 20 };
@@ -46,10 +48,17 @@ static int file_close(sqlite3_file *base) {
 static int file_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64 offset) {
         struct private_handle *handle = (struct private_handle *)base;
         int r = flush(handle->file);
+        ssize_t n;
 
         if (r < 0)
                 return failed(handle->vfs, r, SQLITE_IOERR_WRITE);
-        return vfs_read(handle->file->file.fd, buffer, amount, offset);
+        n = base_pread(handle->file->file.fd, buffer, (size_t)amount, (uint64_t)offset);
+        if (n < 0)
+                return failed(handle->vfs, (int)n, SQLITE_IOERR_READ);
+        if (n == amount)
+                return SQLITE_OK;
+        memset((char *)buffer + n, 0, (size_t)(amount - n));
+        return SQLITE_IOERR_SHORT_READ;
 }
 
 static int file_write(sqlite3_file *base, const void *buffer, int amount, sqlite3_int64 offset) {
@@ -143,6 +152,24 @@ static const sqlite3_io_methods methods = {
         .xDeviceCharacteristics = file_device_characteristics,
 };
 
+/* ---- names -------------------------------------------------------------------------------------- */
+
+/* The name that connections open; SQLite puts its suffixes behind it. It never gets a path to open. */
+#define DATABASE "db"
+
+static enum vfs_role role_of(const char *name) {
+        static const char *const suffixes[] = {
+                [VFS_ROLE_MAIN] = "", [VFS_ROLE_WAL] = "-wal", [VFS_ROLE_JOURNAL] = "-journal"
+        };
+
+        if (!name || strncmp(name, DATABASE, strlen(DATABASE)) != 0)
+                return VFS_ROLE_OTHER;
+        for (int role = 0; role < (int)ARRAY_SIZE(suffixes); role++)
+                if (strcmp(name + strlen(DATABASE), suffixes[role]) == 0)
+                        return (enum vfs_role)role;
+        return VFS_ROLE_OTHER;
+}
+
 /* ---- VFS methods -------------------------------------------------------------------------------- */
 
 static void private_file_deinit(struct private_file *file) {
@@ -152,9 +179,9 @@ static void private_file_deinit(struct private_file *file) {
 }
 
 static int private_open(sqlite3_vfs *base, const char *name, sqlite3_file *out, int flags, int *out_flags) {
-        struct vfs_private *vfs = container_of(base, struct vfs_private, vfs.base);
+        struct vfs_private *vfs = container_of(base, struct vfs_private, base);
         struct private_handle *handle = (struct private_handle *)out;
-        enum vfs_role role = vfs_role(name);
+        enum vfs_role role = role_of(name);
         int r;
 
         handle->base.pMethods = NULL;
@@ -177,8 +204,8 @@ static int private_open(sqlite3_vfs *base, const char *name, sqlite3_file *out, 
 
 /* SQLite deletes a side file after it has closed it, or while the one connection there is has it open. */
 static int private_delete(sqlite3_vfs *base, const char *name, int sync) {
-        struct vfs_private *vfs = container_of(base, struct vfs_private, vfs.base);
-        enum vfs_role role = vfs_role(name);
+        struct vfs_private *vfs = container_of(base, struct vfs_private, base);
+        enum vfs_role role = role_of(name);
 
         if (role != VFS_ROLE_WAL && role != VFS_ROLE_JOURNAL)
                 return SQLITE_IOERR_DELETE;
@@ -187,28 +214,80 @@ static int private_delete(sqlite3_vfs *base, const char *name, int sync) {
 }
 
 static int private_access(sqlite3_vfs *base, const char *name, int flags, int *result) {
-        struct vfs_private *vfs = container_of(base, struct vfs_private, vfs.base);
-        enum vfs_role role = vfs_role(name);
+        struct vfs_private *vfs = container_of(base, struct vfs_private, base);
+        enum vfs_role role = role_of(name);
 
         *result = role != VFS_ROLE_OTHER && vfs->files[role].file.fd >= 0;
         return SQLITE_OK;
 }
 
+static int full_pathname(sqlite3_vfs *base, const char *name, int size, char *out) {
+        snprintf(out, (size_t)size, "%s", name);
+        return SQLITE_OK;
+}
+
+static int randomness(sqlite3_vfs *base, int size, char *out) {
+        sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+
+        return system->xRandomness(system, size, out);
+}
+
+static int sleep_for(sqlite3_vfs *base, int microseconds) {
+        sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+
+        return system->xSleep(system, microseconds);
+}
+
+static int current_time(sqlite3_vfs *base, double *out) {
+        sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+
+        return system->xCurrentTime(system, out);
+}
+
+static int get_last_error(sqlite3_vfs *base, int size, char *out) {
+        return 0;
+}
+
 int vfs_private_init(struct vfs_private *vfs, struct space *space) {
+        static atomic_ulong serial;
+
         *vfs = (struct vfs_private){
-                .vfs.base = { .szOsFile = sizeof(struct private_handle),
-                              .xOpen = private_open,
-                              .xDelete = private_delete,
-                              .xAccess = private_access },
+                .base = { .iVersion = 1,
+                          .szOsFile = sizeof(struct private_handle),
+                          .mxPathname = 64,
+                          .xOpen = private_open,
+                          .xDelete = private_delete,
+                          .xAccess = private_access,
+                          .xFullPathname = full_pathname,
+                          .xRandomness = randomness,
+                          .xSleep = sleep_for,
+                          .xCurrentTime = current_time,
+                          .xGetLastError = get_last_error },
                 .space = space,
         };
         for (size_t i = 0; i < ARRAY_SIZE(vfs->files); i++)
                 vfs->files[i] = (struct private_file){ .file = SPACE_FILE_NULL };
-        return base_sqlite_error(vfs_register(&vfs->vfs));
+        /* A name of its own, so that a connection reaches exactly the files of its own. */
+        snprintf(vfs->name, sizeof(vfs->name), "litesnapfs-%lx", atomic_fetch_add(&serial, 1));
+        vfs->base.zName = vfs->name;
+        return base_sqlite_error(sqlite3_vfs_register(&vfs->base, 0));
+}
+
+int vfs_private_connect(struct vfs_private *vfs, sqlite3 **db) {
+        int code;
+
+        mutex_assert_none_held();
+        code = sqlite3_open_v2(DATABASE, db,
+                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+                                       SQLITE_OPEN_PRIVATECACHE,
+                               vfs->name);
+        if (code == SQLITE_OK)
+                sqlite3_extended_result_codes(*db, 1);
+        return code;
 }
 
 void vfs_private_deinit(struct vfs_private *vfs) {
-        vfs_unregister(&vfs->vfs);
+        sqlite3_vfs_unregister(&vfs->base);
         for (size_t i = 0; i < ARRAY_SIZE(vfs->files); i++)
                 private_file_deinit(&vfs->files[i]);
 }

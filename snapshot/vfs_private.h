@@ -7,7 +7,16 @@
 #pragma once
 
 #include "snapshot/space.h"
-#include "snapshot/vfs.h"
+
+#include <sqlite3.h>
+
+/* Which file of the database SQLite means by a name it made out of the one that the connection opens. */
+enum vfs_role {
+        VFS_ROLE_MAIN,
+        VFS_ROLE_WAL,
+        VFS_ROLE_JOURNAL,
+        VFS_ROLE_OTHER,
+};
 
 struct private_file {
         struct space_file file;
@@ -18,7 +27,8 @@ struct private_file {
 };
 
 struct vfs_private {
-        struct vfs vfs;
+        sqlite3_vfs base;
+        char name[32]; /* under which it is registered */
         struct space *space;
         struct private_file files[3]; /* by enum vfs_role */
         int error;                    /* the first -errno behind a SQLite I/O error, 0 if none */
@@ -37,3 +47,7 @@ int vfs_private_add(struct vfs_private *vfs, enum vfs_role role, uint64_t size);
  * connection is closed by then.
  */
 int vfs_private_take(struct vfs_private *vfs, struct space_file *file, uint64_t *size);
+
+/* Opens a connection through it, never shared between threads. A SQLite code; *db is to be closed in any
+ * case. */
+int vfs_private_connect(struct vfs_private *vfs, sqlite3 **db);

@@ -31,13 +31,11 @@ struct view {
         int wal_fd;               /* the WAL that pages are read from; -1: none are */
         struct frame_page *pages; /* by number: those that are read from the WAL */
         size_t n_pages;
-        struct pin *pin;                          /* the read transaction behind it, or NULL */
+        struct pin *pin;                          /* of a live WAL, or NULL */
         struct stat main;                         /* of the main file, when the version was held */
         uint8_t head[FORMAT_HEADER_SIZE];         /* the first bytes of the main file, then */
-        struct format_index index;                /* of a live WAL, then */
         uint8_t wal_head[FORMAT_WAL_HEADER_SIZE]; /* of a WAL that nobody has open, as it was scanned */
         bool doubtful;  /* main was written so lately that its times prove nothing: it has to be read twice */
-        bool shared;    /* SHARED is held on main_fd by the view itself */
         int visitor_fd; /* the -shm of an application that came later, with a lock on it; -1 */
 };
 

@@ -1,181 +1,182 @@
-/* pin.c: one version is held, or the errno says which way to go. */
-#include "app.h"
-
-#include "snapshot/pin.h"
+/*
+ * pin.c: what is pinned is one commit, whole, and stays; beside writers that never rest, and whatever they do between two of our
+ * reads. Linked with --wrap=pread64, which lets a test act there.
+ */
+#include "bench.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 
-/* Pins "db" and says how that went; a pin is held until it is given to pin_free(). */
-static int pin_it(const struct scratch *scratch, int main_fd, struct pin **pin) {
-        struct store_file file = scratch_file(scratch, "db");
+/* ---- acting between two reads ------------------------------------------------------------------- */
 
-        *pin = NULL;
-        return pin_new(pin, &file, main_fd, 0);
+static void (*between)(off_t offset);
+
+ssize_t __real_pread64(int fd, void *buffer, size_t size, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buffer, size_t size, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buffer, size_t size, off_t offset) {
+        ssize_t n = __real_pread64(fd, buffer, size, offset);
+
+        if (between)
+                between(offset);
+        return n;
 }
 
-/* The same, for a look. */
-static int try_it(const struct scratch *scratch) {
-        _cleanup_(base_closep) int fd = scratch_open(scratch, "db", O_RDONLY);
-        struct pin *pin;
-        int r = pin_it(scratch, fd, &pin);
+static struct app *actor;
+static unsigned n_acts, n_reads_before;
 
-        pin_free(pin);
-        return r;
+/* After so many reads: a commit, and a checkpoint of it. */
+static void commit_and_checkpoint(off_t offset) {
+        if (n_reads_before-- > 0)
+                return;
+        between = NULL;
+        n_acts++;
+        need(app_sql(actor, "UPDATE t SET a=a+1; PRAGMA wal_checkpoint") == SQLITE_OK);
 }
 
-static void make(struct app *app, const char *mode) {
-        char text[512];
+/* Both rows of t, which lie pages apart, of one commit. */
+#define TOGETHER "SELECT count(DISTINCT a) FROM t"
+#define FAR_APART                                                                                            \
+        "PRAGMA page_size=512; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a, b);"  \
+        "INSERT INTO t VALUES(1, randomblob(30000)), (1, randomblob(30000))"
 
-        snprintf(text, sizeof(text),
-                 "PRAGMA journal_mode=%s; CREATE TABLE t(a);"
-                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<200)"
-                 "INSERT INTO t SELECT randomblob(900) FROM n",
-                 mode);
-        need(app_sql(app, text) == SQLITE_OK);
+static struct bytes bytes_of(const struct view *view) {
+        struct bytes bytes = { .data = malloc(view->size), .size = view->size };
+
+        need(bytes.data);
+        if (view_read(view, bytes.data, bytes.size, 0) != (ssize_t)bytes.size)
+                bytes.size = 0;
+        return bytes;
 }
 
-static void test_holds(void) {
+static void test_between_reads(void) {
         SCRATCH(scratch);
+        SCRATCH(space);
         APP(app, scratch_path(&scratch, "db"));
-        _cleanup_(base_closep) int fd = -1;
-        struct pin *pin, *later;
+        struct bench bench;
+        const char *why;
+        int r;
 
-        make(&app, "WAL");
-        fd = scratch_open(&scratch, "db", O_RDONLY);
-        is(pin_it(&scratch, fd, &pin), 0, "a live WAL database is pinned");
-        for (unsigned i = 0; i < 20; i++)
-                need(app_sql(&app, "UPDATE t SET a=randomblob(100); DELETE FROM t WHERE rowid % 10 = 1;"
-                                   "PRAGMA wal_checkpoint(TRUNCATE)") == SQLITE_OK);
-        is(db_int(pin->db, "SELECT sum(length(a)) FROM t"), 200 * 900,
-           "twenty commits and checkpoints change nothing in it");
-        is(db_int(pin->db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1,
-           "and it is whole");
-        need(pin_it(&scratch, fd, &later) == 0);
-        ok(db_int(later->db, "SELECT sum(length(a)) FROM t") < 200 * 900, "a later pin sees them");
-        is(db_int(pin->db, "SELECT sum(length(a)) FROM t"), 200 * 900, "beside the first");
-        pin_free(pin);
-        pin_free(later);
-        ok(!pin_free(NULL), "no pin is no error");
-        need(app_sql(&app, "PRAGMA wal_checkpoint(TRUNCATE)") == SQLITE_OK && app.text[0] == '0');
-        ok(true, "without pins the WAL can be reset");
+        need(app_sql(&app, FAR_APART) == SQLITE_OK);
+        actor = &app;
+        bench_init(&bench, &scratch, &space, 0);
+        /* At each of the reads of a pin in turn. */
+        for (unsigned act = 0; act < 6; act++) {
+                struct view *view = bench_look(&bench, &r);
+                int64_t before = app_int(&app, "SELECT max(a) FROM t"), at;
+
+                need(view);
+                n_acts = 0;
+                n_reads_before = act;
+                between = commit_and_checkpoint;
+                r = view_hold(view, 0, &bench.wals, &why);
+                between = NULL;
+                if (!is(r, 0, "a pin with a commit and a checkpoint in the middle of its look, %u", act))
+                        break;
+                {
+                        BYTES(bytes) = bytes_of(view);
+
+                        ok(bytes.size > 0 && bytes_are_whole(&bytes, TOGETHER, 1), "is one commit, whole");
+                        at = bytes_are_whole(&bytes, "SELECT max(a) FROM t", before) ||
+                             bytes_are_whole(&bytes, "SELECT max(a) FROM t", before + 1);
+                        ok(n_acts == 1 && at, "of before or after it");
+                }
+                view_free(view);
+        }
+        bench_deinit(&bench);
 }
 
-static void test_rollback(void) {
-        SCRATCH(scratch);
-        APP(app, scratch_path(&scratch, "db"));
-        _cleanup_(base_closep) int fd = -1;
-        struct pin *pin;
+/* ---- the locks ---------------------------------------------------------------------------------- */
 
-        make(&app, "DELETE");
-        fd = scratch_open(&scratch, "db", O_RDONLY);
-        is(pin_it(&scratch, fd, &pin), 0, "a rollback database is pinned");
-        is(app_sql(&app, "DELETE FROM t"), SQLITE_BUSY, "so that nobody commits");
-        close(scratch_open(&scratch, "db", O_RDWR));
-        is(app_sql(&app, "DELETE FROM t"), SQLITE_BUSY, "whatever is closed beside it");
-        is(db_int(pin->db, "SELECT count(*) FROM t"), 200, "it reads what is committed");
-        pin_free(pin);
-        is(app_sql(&app, "DELETE FROM t"), SQLITE_OK, "and ends");
-        need(app_sql(&app, "BEGIN IMMEDIATE; INSERT INTO t VALUES(1)") == SQLITE_OK);
-        is(pin_it(&scratch, fd, &pin), 0, "a writer that has not begun to commit is no obstacle");
-        is(db_int(pin->db, "SELECT count(*) FROM t"), 0, "and what it wrote is not seen");
-        pin_free(pin);
-}
-
-static void *commit_later(void *userdata) {
-        app_sql(userdata, "COMMIT");
-        return NULL;
-}
-
-static void test_busy(void) {
+static void test_locks(void) {
         SCRATCH(scratch);
         APP(app, scratch_path(&scratch, "db"));
         struct store_file file = scratch_file(&scratch, "db");
-        _cleanup_(base_closep) int fd = -1;
         struct pin *pin = NULL;
-        pthread_t thread;
+        struct stat st;
 
-        make(&app, "DELETE");
-        need(app_sql(&app, "BEGIN EXCLUSIVE; DELETE FROM t") == SQLITE_OK);
-        is(try_it(&scratch), -EBUSY, "beside EXCLUSIVE: -EBUSY");
-        fd = scratch_open(&scratch, "db", O_RDONLY);
-        need(pthread_create(&thread, NULL, commit_later, &app) == 0);
-        is(pin_new(&pin, &file, fd, 60000000000), 0, "with patience, when it is given up");
-        is(pin ? db_int(pin->db, "SELECT count(*) FROM t") : -1, 0, "and then what was committed is seen");
-        pthread_join(thread, NULL);
+        need(app_sql(&app, FAR_APART) == SQLITE_OK);
+        st = scratch_stat(&scratch, "db");
+        need(pin_new(&pin, &file, &st) == 0);
+        ok(pin->lock > 0, "a WAL that is not in the main file yet: read lock %d", pin->lock);
+        need(app_sql(&app, "UPDATE t SET a=2; PRAGMA wal_checkpoint(TRUNCATE)") == SQLITE_OK);
+        is(app.text[0], '1', "under which it cannot start anew");
         pin_free(pin);
-        need(app_sql(&app,
-                     "PRAGMA journal_mode=WAL; PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t VALUES(1)") ==
-             SQLITE_OK);
-        is(try_it(&scratch), -EBUSY, "beside a WAL database in exclusive locking mode: -EBUSY");
+        need(app_sql(&app, "PRAGMA wal_checkpoint(TRUNCATE)") == SQLITE_OK);
+        is(app.text[0], '0', "until it is given up");
+        need(pin_new(&pin, &file, &st) == 0);
+        is(pin->lock, 0, "one that is in the main file: read lock 0");
+        need(app_sql(&app, "UPDATE t SET a=3") == SQLITE_OK);
+        ok(true, "which no writer minds");
+        need(app_sql(&app, "PRAGMA wal_checkpoint") == SQLITE_OK);
+        ok(app.text[4] == '0', "but checkpoints do: %s", app.text);
+        pin_free(pin);
+        app_kill(&app);
+        is(pin_new(&pin, &file, &st), -EAGAIN, "nobody has it open: not alive");
+        is(pin_index_alive(&file, &st), 0, "so it says");
 }
 
-static void test_private(void) {
-        SCRATCH(scratch);
-        uint64_t print;
-
-        {
-                APP(app, scratch_path(&scratch, "db"));
-                make(&app, "WAL");
-        }
-        need(!scratch_has(&scratch, "db-wal"));
-        print = scratch_print(&scratch);
-        is(try_it(&scratch), -EAGAIN, "an idle WAL database without side files: -EAGAIN");
-        ok(scratch_print(&scratch) == print, "and none are left beside it");
-        {
-                APP(app, scratch_path(&scratch, "db"));
-                need(app_sql(&app, "DELETE FROM t WHERE rowid > 100") == SQLITE_OK);
-                app_kill(&app);
-        }
-        print = scratch_print(&scratch);
-        is(try_it(&scratch), -EAGAIN, "the WAL of a crashed application: -EAGAIN");
-        ok(scratch_print(&scratch) == print, "and it is left as it is");
-}
-
-static void test_hot_journal(void) {
+/* A -shm that says anything costs no more than the WAL has. */
+static void test_forged(void) {
         SCRATCH(scratch);
         APP(app, scratch_path(&scratch, "db"));
-        uint64_t print;
+        struct store_file file = scratch_file(&scratch, "db");
+        uint32_t frames[] = { 1u << 30, UINT32_MAX, 5000 };
+        struct frame_page *pages = NULL;
+        struct pin *pin = NULL;
+        struct stat st;
+        size_t n;
 
-        make(&app, "DELETE");
-        need(app_sql(&app, "PRAGMA cache_size=5; BEGIN; UPDATE t SET a=randomblob(900)") == SQLITE_OK);
-        is(try_it(&scratch), -EBUSY, "a transaction that has begun to write: -EBUSY");
-        app_kill(&app);
-        need(scratch_has(&scratch, "db-journal"));
-        print = scratch_print(&scratch);
-        is(try_it(&scratch), -EAGAIN, "the hot journal of a crashed one: -EAGAIN");
-        ok(scratch_print(&scratch) == print, "and it is not rolled back");
+        need(app_sql(&app, FAR_APART) == SQLITE_OK);
+        st = scratch_stat(&scratch, "db");
+        need(pin_new(&pin, &file, &st) == 0);
+        for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
+                pin->index.last_frame = frames[i];
+                is(pin_pages(pin, &pages, &n), -ESTALE, "%u frames that are not there", frames[i]);
+                free(pages);
+        }
+        pin_free(pin);
 }
 
-static void test_broken(void) {
+/* ---- beside a writer ---------------------------------------------------------------------------- */
+
+static void test_storm(const char *statements) {
         SCRATCH(scratch);
-        uint8_t byte = 9;
+        SCRATCH(space);
+        APP(app, scratch_path(&scratch, "db"));
+        unsigned n_pins = 0, n_torn = 0;
+        struct bench bench;
+        int r;
 
-        need(sql(scratch_path(&scratch, "db"), "PRAGMA page_size=1024; CREATE TABLE t(a);"
-                                               "INSERT INTO t VALUES(zeroblob(50000))") == SQLITE_OK);
-        BYTES(whole) = scratch_read(&scratch, "db");
-        scratch_write(&scratch, "db", whole.data, whole.size - 1024);
-        is(try_it(&scratch), -EIO, "a database cut short: -EIO");
-        scratch_write(&scratch, "db", whole.data, whole.size);
-        {
-                _cleanup_(base_closep) int fd = scratch_open(&scratch, "db", O_RDWR);
+        need(app_sql(&app, FAR_APART) == SQLITE_OK);
+        bench_init(&bench, &scratch, &space, 0);
+        app_loop(&app, statements);
+        app_wait_rounds(&app, 2);
+        for (unsigned i = 0; i < 300; i++) {
+                struct view *view = bench_look(&bench, &r);
+                const char *why;
 
-                need(base_pwrite(fd, &byte, 1, 21) == 0);
+                if (view && view_hold(view, 1000000, &bench.wals, &why) == 0) {
+                        BYTES(bytes) = bytes_of(view);
+
+                        n_pins++;
+                        n_torn += bytes.size == 0 || !bytes_are_whole(&bytes, TOGETHER, 1);
+                }
+                view_free(view);
         }
-        is(try_it(&scratch), -ESTALE, "what is no database to SQLite: -ESTALE");
-        scratch_write(&scratch, "db", whole.data, whole.size);
-        is(try_it(&scratch), 0, "and whole again it is pinned");
+        need(app_sql(&app, "SELECT 1") == SQLITE_OK);
+        is(n_torn, 0, "%u pins beside '%s': none torn", n_pins, statements);
+        ok(n_pins >= 250, "nearly each came to be");
+        bench_deinit(&bench);
 }
 
 int main(void) {
         base_log_to(tap_log, BASE_LOG_DEBUG);
-        test_holds();
-        test_rollback();
-        test_busy();
-        test_private();
-        test_hot_journal();
-        test_broken();
+        test_between_reads();
+        test_locks();
+        test_forged();
+        test_storm("UPDATE t SET a=a+1");
+        test_storm("UPDATE t SET a=a+1; PRAGMA wal_checkpoint");
+        test_storm("UPDATE t SET a=a+1; PRAGMA wal_checkpoint(RESTART)");
+        test_storm("UPDATE t SET a=a+1; PRAGMA wal_checkpoint(TRUNCATE)");
         return tap_done();
 }

@@ -25,7 +25,7 @@ static int run(struct space *space, const char *pragmas, struct vfs_private *vfs
         need(vfs_private_init(vfs, space) == 0);
         code = vfs_private_add(vfs, VFS_ROLE_MAIN, 10000) < 0 ? SQLITE_FULL : SQLITE_OK;
         if (code == SQLITE_OK)
-                code = vfs_connect(&vfs->vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db);
+                code = vfs_private_connect(vfs, &db);
         if (code == SQLITE_OK)
                 code = sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY", NULL, NULL,
                                     NULL);
@@ -167,9 +167,9 @@ static void test_model(void) {
         uint64_t size;
 
         need(model.bytes && space_init(&space, scratch.path, 0) == 0 && vfs_private_init(&vfs, &space) == 0);
-        model.file = calloc(1, (size_t)vfs.vfs.base.szOsFile);
+        model.file = calloc(1, (size_t)vfs.base.szOsFile);
         need(model.file);
-        need(vfs.vfs.base.xOpen(&vfs.vfs.base, VFS_DATABASE, model.file,
+        need(vfs.base.xOpen(&vfs.base, "db", model.file,
                                 SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                                 NULL) == SQLITE_OK);
         for (unsigned i = 0; i < 400 && model.n_wrong == 0; i++)
@@ -191,19 +191,8 @@ static void test_model(void) {
         free(model.bytes);
 }
 
-static void test_names(void) {
-        is(vfs_role("db"), VFS_ROLE_MAIN, "the database");
-        is(vfs_role("db-wal"), VFS_ROLE_WAL, "its WAL");
-        is(vfs_role("db-journal"), VFS_ROLE_JOURNAL, "its journal");
-        is(vfs_role("db-journal2"), VFS_ROLE_OTHER, "no other suffix");
-        is(vfs_role("/etc/passwd"), VFS_ROLE_OTHER, "no path");
-        is(vfs_role("d"), VFS_ROLE_OTHER, "no shorter name");
-        is(vfs_role(NULL), VFS_ROLE_OTHER, "no temporary file");
-}
-
 int main(void) {
         base_log_to(tap_log, BASE_LOG_DEBUG);
-        test_names();
         test_model();
         test_database("PRAGMA journal_mode=OFF; PRAGMA cache_size=16");
         test_database("PRAGMA journal_mode=DELETE; PRAGMA cache_size=5");

@@ -122,13 +122,13 @@ static void touch_mode(struct scratch *scratch, const struct view *view) {
 }
 
 static void attempt_beyond(struct scratch *scratch, const struct view *view) {
-        uint32_t beyond = view->index.last_frame + 1;
+        uint32_t beyond = view->pin->index.last_frame + 1;
 
         put(scratch, "db-shm", 128, &beyond, sizeof(beyond));
 }
 
 static void attempt_all(struct scratch *scratch, const struct view *view) {
-        uint32_t all = view->index.last_frame;
+        uint32_t all = view->pin->index.last_frame;
 
         put(scratch, "db-shm", 128, &all, sizeof(all));
 }
