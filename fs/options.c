@@ -157,12 +157,13 @@ static int find_word(const char *value, const char *const *words, size_t count) 
 static int on_engine(struct options *options, const char *value) {
         static const char *const words[] = {
                 [STORE_ENGINE_AUTO] = "auto",
+                [STORE_ENGINE_COPY] = "copy",
                 [STORE_ENGINE_REFLINK] = "reflink",
         };
         int i = find_word(value, words, ARRAY_SIZE(words));
 
         if (i < 0)
-                return complain("engine is auto or reflink", value);
+                return complain("engine is auto, copy or reflink", value);
         options->store.engine = (enum store_engine)i;
         return 0;
 }
@@ -297,11 +298,10 @@ void options_help(void) {
              "    -o busy_timeout=MS     how long an open waits for a locked database (5000)\n"
              "    -o max_space=SIZE      how much all snapshots may take together: bytes, or K, M, G, T (no "
              "limit)\n"
-             "    -o engine=ENGINE       how snapshots are made: auto (read in place where that harms "
-             "nobody; else\n"
-             "                           reflink where the file system can, else copy), reflink (at once, "
-             "with a\n"
-             "                           warning where it cannot be)\n"
+             "    -o engine=ENGINE       how snapshots are made: auto (read in place where that harms\n"
+             "                           nobody; else reflink where the file system can, else copy), copy\n"
+             "                           (the same before an open is answered), reflink (the same, with a\n"
+             "                           warning where it has to copy)\n"
              "    -o accept_quiet=SECONDS  accept a database that is locked and has no journal, when it was "
              "not\n"
              "                           written for so long and passes integrity_check (never)\n"

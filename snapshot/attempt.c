@@ -126,7 +126,7 @@ static bool unwanted(void *userdata) {
 static bool may_lend(const struct opening *opening, const struct view *view) {
         struct store *store = opening->store;
 
-        if (view->doubtful || store->config.engine == STORE_ENGINE_REFLINK ||
+        if (view->doubtful || store->config.engine != STORE_ENGINE_AUTO ||
             source_has_moved(store, &view->main))
                 return false;
         if (view->proof == PROOF_WAL)

@@ -22,7 +22,8 @@ struct store_ticket;
 
 enum store_engine {
         STORE_ENGINE_AUTO, /* read in place while it stands still; then reflink where possible, else copy */
-        STORE_ENGINE_REFLINK, /* reflink at once; where that cannot be, as auto, and it is said */
+        STORE_ENGINE_COPY,    /* reflink where possible, else copy, before an open is answered */
+        STORE_ENGINE_REFLINK, /* the same, with a warning where it has to copy */
 };
 
 /* What to do about a commit that could be followed by another in the same second (T1). */

@@ -4,7 +4,7 @@
 hold-open.py wal|shared|reserved|exclusive READY-FILE DATABASE...
 wal: a connection in WAL mode that has committed nothing; shared: a read transaction; reserved: that lock of a
 rollback-mode database; exclusive: in the middle of a transaction that has outgrown the cache, with pages of it already in
-the file: nobody can have a consistent copy. READY-FILE is made once all are held; SIGTERM rolls back and ends it.
+the file and no journal beside it: nobody can have a consistent copy. READY-FILE is made once all are held; SIGTERM rolls back and ends it.
 """
 import signal
 import sqlite3
@@ -14,7 +14,7 @@ STATEMENTS = {
     "wal": ["SELECT count(*) FROM sqlite_schema"],
     "shared": ["BEGIN", "SELECT count(*) FROM sqlite_schema"],
     "reserved": ["BEGIN IMMEDIATE"],
-    "exclusive": ["PRAGMA cache_size=5", "BEGIN EXCLUSIVE", "CREATE TABLE held(x)",
+    "exclusive": ["PRAGMA cache_size=5", "PRAGMA journal_mode=MEMORY", "BEGIN EXCLUSIVE", "CREATE TABLE held(x)",
                   "WITH RECURSIVE k(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM k WHERE i < 100) "
                   "INSERT INTO held SELECT randomblob(1000) FROM k"],
 }

@@ -26,7 +26,7 @@ for name in delete wal; do
                         exec 4<"$db"
                         path=/proc/self/fd/4
                         case $(own "$path" engine) in
-                        backup | copy | reflink | private) ;;
+                        view | copy | reflink | private) ;;
                         *) fail "engine of an open database: $(own "$path" engine)" ;;
                         esac
                 fi

@@ -10,7 +10,7 @@ for n in 1 2 3; do
 done
 # A crash leaves a WAL that the private way needs room for, too.
 "$PYTHON" "$TOOLS/state-make.py" crash-wal "$SRC/crash.db"
-options=linger=0,racy=off,engine=backup
+options=linger=0,racy=off,engine=copy
 mount -t tmpfs -o mode=700,size=40M none "$SNAP"
 if [ "$1" = max_space ]; then
         umount "$SNAP"
@@ -46,10 +46,10 @@ for round in 1 2 3; do
         two=$reader
         [ "$(used)" -gt 29000000 ] || fail "two snapshots take only $(used) bytes"
         # Waiting for room, below, may have been refused too.
-        before=$(grep -c '/3\.db.*no space' "$LOG" || true)
+        before=$(grep -c '/3\.db.*no room' "$LOG" || true)
         refused 'No space left' cp "$MNT/3.db" "$T/copy"
         [ ! -s "$T/copy" ] || fail "a short file"
-        equal "$(grep -c '/3\.db.*no space' "$LOG")" "$((before + 1))" "log lines about 3.db"
+        equal "$(grep -c '/3\.db.*no room' "$LOG")" "$((before + 1))" "log lines about 3.db"
         # Small ones still fit, and the readers' own are whole.
         cp "$MNT/crash.db" "$T/copy"
         equal "$(sql "$T/copy" 'SELECT n FROM stamp')" 7 'the small one'
