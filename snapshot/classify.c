@@ -84,7 +84,8 @@ static int sniff_file(struct store *store, const struct store_file *file, const 
         uint64_t value;
         int r;
 
-        if (!S_ISREG(st->st_mode) || st->st_size == 0)
+        /* A single byte counts as none to SQLite (unixFileSize() in os_unix.c). */
+        if (!S_ISREG(st->st_mode) || st->st_size <= 1)
                 return SNIFF_ORDINARY;
         if (st->st_size < FORMAT_MAGIC_SIZE) {
                 r = SNIFF_ORDINARY;

@@ -211,12 +211,15 @@ uint32_t format_index_mark(const uint8_t *bytes, int i) {
 /* ---- rollback journal --------------------------------------------------------------------------- */
 
 int format_journal_parse(struct format_journal *journal, const uint8_t *bytes) {
-        if (memcmp(bytes, journal_magic, sizeof(journal_magic)) != 0)
+        uint32_t sector_size = format_be32(&bytes[20]), page_size = format_be32(&bytes[24]);
+
+        if (memcmp(bytes, journal_magic, sizeof(journal_magic)) != 0 || !page_size_valid(page_size) ||
+            sector_size < 32 || sector_size > 65536 || (sector_size & (sector_size - 1)) != 0)
                 return -EINVAL;
         *journal = (struct format_journal){
                 .page_count = format_be32(&bytes[16]),
-                .sector_size = format_be32(&bytes[20]),
-                .page_size = format_be32(&bytes[24]),
+                .sector_size = sector_size,
+                .page_size = page_size,
         };
         return 0;
 }

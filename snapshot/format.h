@@ -147,5 +147,5 @@ struct format_journal {
         uint32_t page_size;
 };
 
-/* Reads a journal header. 0, or -EINVAL when its magic is not there: not hot. */
+/* Reads a journal header. 0, or -EINVAL: it undoes nothing (readJournalHdr() in SQLite's pager.c). */
 int format_journal_parse(struct format_journal *journal, const uint8_t *bytes);

@@ -21,7 +21,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SUPER_MOST = 512, SUPER_TAIL = 16, SUPER_SUFFIX = 12 /* "-mjXXXXXX9XX" */, DELETED_WITHIN_S = 10 };
+enum {
+        SUPER_MOST = 512,
+        SUPER_TAIL = 16,
+        SECTOR_MIN = 512,
+        SUPER_SUFFIX = 12 /* "-mjXXXXXX9XX" */,
+        DELETED_WITHIN_S = 10
+};
 
 /* The super-journal's name from the end of a journal; "" if none. Length or -errno. */
 static int read_super(int fd, uint64_t size, char name[SUPER_MOST + 1]) {
@@ -113,7 +119,9 @@ static int look_inside(const struct store_file *file, struct journal *journal, i
                 return (int)n;
         journal->starts = n > 0 && journal->head[0] != 0;
         journal->size_alone = journal->size;
-        if (n < (ssize_t)sizeof(journal->head) || format_journal_parse(&journal->header, journal->head) < 0)
+        /* A journal shorter than a sector undoes nothing (readJournalHdr() in SQLite's pager.c). */
+        if (n < (ssize_t)sizeof(journal->head) || journal->size < SECTOR_MIN ||
+            format_journal_parse(&journal->header, journal->head) < 0)
                 return 0;
         journal->state = JOURNAL_VALID;
         r = read_super(fd, journal->size, super);

@@ -12,6 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* What SQLite allows a file to lack, beside what its WAL has. */
+enum { WAL_SLACK = 65536 };
+
 static bool unsettled(const struct view *view) {
         return clock_unsettled(&view->main, clock_grain_ns(view->main_fd, &view->main));
 }
@@ -111,6 +114,15 @@ static int scan_wal(struct view *view) {
                 return r;
         }
         view->wal_fd = fd;
+        /* As walCheckpoint() judges it: there are pages that are neither in main nor in the WAL. */
+        if ((uint64_t)view->main.st_size + WAL_SLACK + (uint64_t)summary.last_frame * summary.page_size <
+            (uint64_t)summary.page_count * summary.page_size) {
+                base_log(BASE_LOG_ERROR,
+                         "%s: corrupt: its WAL counts %u pages, most of which are neither there nor in the "
+                         "file",
+                         view->file->path, summary.page_count);
+                return -EIO;
+        }
         memcpy(view->wal_head, summary.head, sizeof(summary.head));
         memcpy(first, view->head, sizeof(first));
         if (summary.first_frame > 0)

@@ -169,21 +169,42 @@ static int first_in_dead(const struct version *version, const struct store_file 
 
 /* ---- a rollback journal ------------------------------------------------------------------------- */
 
-/* Looks for page 1 in the journal's first segment. */
+/* The checksum of a record (pager_cksum() in SQLite's pager.c). */
+static uint32_t record_sum(const uint8_t *page, uint32_t page_size, uint32_t nonce) {
+        for (uint32_t i = page_size - 200; (int32_t)i > 0; i -= 200)
+                nonce += page[i];
+        return nonce;
+}
+
+/*
+ * Looks for page 1 among the records that a rollback would play back: those of each segment that its header
+ * counts, up to the first whose checksum does not hold. Behind these lie others, of earlier transactions.
+ */
 static void journal_first_page(int fd, const struct journal *journal, struct first_page *first) {
-        uint32_t n = format_be32(&journal->head[8]);
-        uint64_t record = (uint64_t)journal->header.page_size + 8, at = journal->header.sector_size;
+        uint32_t page_size = journal->header.page_size, sector = journal->header.sector_size;
+        _cleanup_(base_freep) uint8_t *record = malloc((size_t)page_size + 8);
+        uint64_t size = (uint64_t)page_size + 8, at = 0;
+        uint8_t head[FORMAT_JOURNAL_HEADER_SIZE];
+        struct format_journal header;
+        int seen = 0;
 
-        for (uint32_t i = 0; i < n && i < JOURNAL_RECORDS && at + record <= journal->size;
-             i++, at += record) {
-                uint8_t bytes[4 + FORMAT_HEADER_SIZE];
+        while (record && base_pread(fd, head, sizeof(head), at) == (ssize_t)sizeof(head) &&
+               format_journal_parse(&header, head) == 0) {
+                uint32_t n = format_be32(&head[8]), nonce = format_be32(&head[12]);
 
-                if (base_pread(fd, bytes, sizeof(bytes), at) != (ssize_t)sizeof(bytes))
-                        return;
-                if (format_be32(bytes) == 1) {
-                        memcpy(first->bytes, bytes + 4, sizeof(first->bytes));
-                        return;
+                at += sector;
+                for (; n > 0 && seen < JOURNAL_RECORDS; n--, seen++, at += size) {
+                        if (base_pread(fd, record, size, at) != (ssize_t)size ||
+                            record_sum(record + 4, page_size, nonce) != format_be32(record + 4 + page_size))
+                                return;
+                        if (format_be32(record) == 1) {
+                                memcpy(first->bytes, record + 4, sizeof(first->bytes));
+                                return;
+                        }
                 }
+                if (n > 0)
+                        return;
+                at = (at + sector - 1) / sector * sector;
         }
 }
 
@@ -220,7 +241,8 @@ int visible_look(struct version *version, const struct store_file *file, const u
         memcpy(first.bytes, bytes, sizeof(first.bytes));
         if (version->main.st_size > 0)
                 journal = first_in_journal(version, file, &first);
-        if (journal >= 0 && version->wal.st_size > 0) {
+        /* When nothing is left of main, SQLite deletes the WAL. */
+        if (journal >= 0 && version->wal.st_size > 0 && !(journal > 0 && first.limit == 0)) {
                 wal = first_in_live(version, file, &first);
                 if (wal == 0)
                         wal = first_in_dead(version, file, wals, &first);

@@ -27,7 +27,8 @@ size_t frames_settle(struct frame_page *pages, size_t n, uint32_t page_count, ui
         uint32_t last_page = 0;
         size_t kept = 0;
 
-        qsort(pages, n, sizeof(*pages), compare);
+        if (n > 0)
+                qsort(pages, n, sizeof(*pages), compare);
         for (size_t i = 0; i < n; i++) {
                 /* Pages behind the end belong to a larger database that an earlier commit in this WAL had. */
                 if (pages[i].page == last_page || pages[i].page > page_count)
