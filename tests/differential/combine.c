@@ -1,0 +1,303 @@
+/*
+ * Combinations: which state each of the four files is taken from, and what is done to it.
+ *
+ * Invariant: all that is chosen is chosen in combination_init(); only times and the path in a super-journal's name come
+ * later.
+ */
+#include "differential.h"
+
+#include "snapshot/format.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const age_names[N_AGES] = { "", ", whole second", ", of 1970", ", of the future", ", young" };
+static const char *const super_names[N_SUPERS] = { "", ", super-journal here", ", super-journal gone from here",
+                                                   ", super-journal elsewhere", ", super-journal gone from elsewhere" };
+
+static _printf_(2, 3) void tell(struct combination *combination, const char *format, ...) {
+        size_t length = strlen(combination->story);
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(combination->story + length, sizeof(combination->story) - length, format, args);
+        va_end(args);
+}
+
+/* ---- spoiling ------------------------------------------------------------------------------------ */
+
+/* Where a file of that role may well have been cut. */
+static size_t boundary(const struct bytes *bytes, enum role role, struct dice *dice) {
+        uint32_t page = 512u << dice_roll(dice, 4);
+        struct format_journal journal;
+        struct format_wal wal;
+
+        switch (role) {
+        case ROLE_MAIN:
+                if (bytes->size >= FORMAT_HEADER_SIZE && dice_chance(dice, 80))
+                        page = (uint32_t)bytes->data[16] << 8 | (uint32_t)bytes->data[17] << 16;
+                return page > 0 ? (bytes->size / page > 0 ? dice_roll(dice, bytes->size / page) : 0) * page : 100;
+        case ROLE_WAL:
+                if (bytes->size < FORMAT_WAL_HEADER_SIZE || format_wal_parse(&wal, bytes->data) < 0)
+                        return FORMAT_WAL_HEADER_SIZE;
+                page = wal.page_size + FORMAT_WAL_FRAME_HEADER_SIZE;
+                return FORMAT_WAL_HEADER_SIZE + dice_roll(dice, bytes->size / page + 1) * page;
+        case ROLE_JOURNAL:
+                if (bytes->size < FORMAT_JOURNAL_HEADER_SIZE || format_journal_parse(&journal, bytes->data) < 0)
+                        return FORMAT_JOURNAL_HEADER_SIZE;
+                page = journal.page_size + 8;
+                return journal.sector_size + dice_roll(dice, bytes->size / page + 1) * page;
+        default:
+                return dice_roll(dice, 2) * FORMAT_INDEX_REGION_SIZE;
+        }
+}
+
+static void flip(struct bytes *bytes, size_t within, struct dice *dice) {
+        unsigned n = 1 + (unsigned)dice_roll(dice, 6);
+
+        for (unsigned i = 0; i < n && within > 0; i++)
+                bytes->data[dice_roll(dice, within)] ^= (uint8_t)(1 << dice_roll(dice, 8));
+}
+
+static void cut(struct combination *combination, struct bytes *bytes, size_t size) {
+        if (size < bytes->size)
+                bytes->size = size;
+        tell(combination, " cut to %zu", bytes->size);
+}
+
+/* One of many ways to spoil a file that is there. */
+static void spoil(struct combination *combination, enum role role, struct dice *dice) {
+        struct bytes *bytes = &combination->files[role];
+        size_t head = bytes->size < 100 ? bytes->size : 100;
+
+        if (bytes->size == 0)
+                return;
+        switch (dice_roll(dice, 8)) {
+        case 0:
+                cut(combination, bytes, dice_roll(dice, bytes->size));
+                break;
+        case 1:
+        case 2:
+                cut(combination, bytes, boundary(bytes, role, dice));
+                break;
+        case 3:
+                cut(combination, bytes, dice_roll(dice, 120));
+                break;
+        case 4:
+                flip(bytes, bytes->size, dice);
+                tell(combination, " flipped");
+                break;
+        case 5:
+                flip(bytes, head, dice);
+                tell(combination, " head flipped");
+                break;
+        case 6:
+                memset(bytes->data, 0, role == ROLE_MAIN ? head : head < 28 ? head : 28);
+                tell(combination, " head zeroed");
+                break;
+        default:
+                if (role != ROLE_MAIN || head < 100) {
+                        bytes->data[dice_roll(dice, head)] = (uint8_t)dice_roll(dice, 256);
+                        tell(combination, " head byte set");
+                } else {
+                        bytes->data[18] = (uint8_t)dice_roll(dice, 4);
+                        bytes->data[19] = (uint8_t)dice_roll(dice, 4);
+                        tell(combination, " format %u/%u", bytes->data[18], bytes->data[19]);
+                }
+        }
+}
+
+/* ---- choosing ------------------------------------------------------------------------------------ */
+
+static struct bytes copy_of(const struct bytes *bytes) {
+        struct bytes copy = { .data = bytes->data ? malloc(bytes->size + 1) : NULL, .size = bytes->size };
+
+        need(copy.data || !bytes->data);
+        if (copy.data)
+                memcpy(copy.data, bytes->data, bytes->size);
+        return copy;
+}
+
+/* A state that has the file: of the same family, or of any. */
+static const struct state *any_state(const struct pool *pool, enum role role, const struct state *kin,
+                                     struct dice *dice) {
+        for (int i = 0; i < 1000; i++) {
+                const struct state *state = &pool->states[dice_roll(dice, pool->n)];
+
+                if (state->files[role].data && (!kin || state->family == kin->family))
+                        return state;
+        }
+        return kin ? any_state(pool, role, NULL, dice) : &pool->states[0];
+}
+
+static struct bytes random_bytes(struct dice *dice) {
+        struct bytes bytes = { .size = 1 + dice_roll(dice, 40000) };
+
+        bytes.data = malloc(bytes.size);
+        need(bytes.data);
+        for (size_t i = 0; i < bytes.size; i++)
+                bytes.data[i] = (uint8_t)dice_roll(dice, 256);
+        return bytes;
+}
+
+static void choose_file(struct combination *combination, const struct pool *pool, enum role role,
+                        const struct state *base, struct dice *dice) {
+        unsigned own = role == ROLE_MAIN ? 80 : 62, chance = (unsigned)dice_roll(dice, 100);
+        struct bytes *out = &combination->files[role];
+        const struct state *state = base;
+
+        tell(combination, "%s%s=", role > 0 ? " " : "", role_names[role]);
+        if (chance >= own + 18 && chance < own + 23) {
+                *out = (struct bytes){ .data = calloc(1, 1) };
+                need(out->data);
+                tell(combination, "empty");
+                return;
+        }
+        if (chance >= own + 23 && role == ROLE_MAIN)
+                chance = own;
+        if (chance >= own + 26) {
+                tell(combination, "absent");
+                return;
+        }
+        if (chance >= own + 23) {
+                *out = random_bytes(dice);
+                tell(combination, "random");
+                return;
+        }
+        if (chance >= own)
+                state = any_state(pool, role, chance < own + 12 ? base : NULL, dice);
+        *out = copy_of(&state->files[role]);
+        tell(combination, "%s/%u%s", state->name, state->family, out->data ? "" : "(absent)");
+        if (dice_chance(dice, 14))
+                spoil(combination, role, dice);
+}
+
+void combination_init(struct combination *combination, const struct pool *pool, struct dice *dice) {
+        const struct state *base = any_state(pool, ROLE_MAIN, NULL, dice);
+        const struct bytes *journal = &combination->files[ROLE_JOURNAL];
+        struct format_journal header;
+        unsigned age = (unsigned)dice_roll(dice, 100);
+
+        *combination = (struct combination){ .age = AGE_OLD };
+        for (int role = 0; role < N_ROLES; role++)
+                choose_file(combination, pool, (enum role)role, base, dice);
+        if (age >= 80)
+                combination->age = age < 86   ? AGE_WHOLE_SECOND
+                                   : age < 90 ? AGE_ANCIENT
+                                   : age < 94 ? AGE_FUTURE
+                                              : AGE_YOUNG;
+        if (journal->size >= FORMAT_JOURNAL_HEADER_SIZE && format_journal_parse(&header, journal->data) == 0 &&
+            dice_chance(dice, 15))
+                combination->super = (enum super)(1 + dice_roll(dice, N_SUPERS - 1));
+        tell(combination, "%s%s", age_names[combination->age], super_names[combination->super]);
+}
+
+void combination_deinit(struct combination *combination) {
+        for (int role = 0; role < N_ROLES; role++)
+                bytes_deinit(&combination->files[role]);
+}
+
+/* ---- on disk ------------------------------------------------------------------------------------- */
+
+/* Ends the journal with the name of a super-journal, as SQLite's writeSuperJournal() does. */
+static void append_super(struct bytes *journal, const char *path) {
+        static const uint8_t magic[8] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7 };
+        size_t length = strlen(path);
+        uint32_t page_size = format_be32(journal->data + 24), sum = 0;
+        uint8_t *p;
+
+        journal->data = realloc(journal->data, journal->size + length + 20);
+        need(journal->data);
+        p = journal->data + journal->size;
+        for (size_t i = 0; i < length; i++)
+                sum += (uint32_t)(signed char)path[i];
+        /* The number of the page that holds the lock bytes, which is in no journal. */
+        format_put_be32(p, page_size > 0 ? 0x40000000 / page_size + 1 : 1);
+        memcpy(p + 4, path, length);
+        format_put_be32(p + 4 + length, (uint32_t)length);
+        format_put_be32(p + 8 + length, sum);
+        memcpy(p + 12 + length, magic, 8);
+        journal->size += length + 20;
+}
+
+static void write_file(const char *directory, const char *name, const void *data, size_t size) {
+        char path[512];
+        _cleanup_(base_closep) int fd = -1;
+
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        need(fd >= 0 && base_pwrite(fd, data, size, 0) == 0);
+}
+
+static void write_super(struct combination *combination, const char *directory) {
+        bool elsewhere = combination->super >= SUPER_ELSEWHERE;
+        char parent[300], super[400], child[400];
+
+        snprintf(parent, sizeof(parent), "%s%s", directory, elsewhere ? ".other" : "");
+        snprintf(super, sizeof(super), "%s/db-mj0123459AB", parent);
+        snprintf(child, sizeof(child), "%s/db-journal", directory);
+        if (elsewhere)
+                need(mkdir(parent, 0755) == 0 || errno == EEXIST);
+        append_super(&combination->files[ROLE_JOURNAL], super);
+        if (combination->super == SUPER_HERE || combination->super == SUPER_ELSEWHERE)
+                write_file(parent, "db-mj0123459AB", child, strlen(child) + 1);
+}
+
+void combination_write(struct combination *combination, const char *directory) {
+        need(mkdir(directory, 0755) == 0);
+        if (combination->super != SUPER_NONE)
+                write_super(combination, directory);
+        for (int role = 0; role < N_ROLES; role++)
+                if (combination->files[role].data)
+                        write_file(directory, role_names[role], combination->files[role].data,
+                                   combination->files[role].size);
+        if (combination->age != AGE_YOUNG)
+                combination_touch(combination, directory);
+}
+
+void combination_touch(const struct combination *combination, const char *directory) {
+        struct timespec times[2], now;
+        char path[512];
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        if (combination->age == AGE_OLD || combination->age == AGE_WHOLE_SECOND)
+                now.tv_sec -= 10;
+        if (combination->age == AGE_WHOLE_SECOND)
+                now.tv_nsec = 0;
+        if (combination->age == AGE_ANCIENT)
+                now = (struct timespec){ .tv_sec = 1 };
+        if (combination->age == AGE_FUTURE)
+                now.tv_sec += 3600;
+        times[0] = times[1] = now;
+        for (int role = 0; role < N_ROLES; role++) {
+                snprintf(path, sizeof(path), "%s/%s", directory, role_names[role]);
+                need(utimensat(AT_FDCWD, path, times, 0) == 0 || errno == ENOENT);
+        }
+}
+
+bool combination_untouched(const struct combination *combination, const char *directory) {
+        struct scratch scratch = { .dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+        int n = 0, wanted = combination->super == SUPER_HERE;
+        bool same = scratch.dirfd >= 0;
+        DIR *dir = opendir(directory);
+
+        need(dir);
+        while (readdir(dir))
+                n++;
+        closedir(dir);
+        for (int role = 0; role < N_ROLES; role++) {
+                const struct bytes *was = &combination->files[role];
+                struct bytes is = scratch_read(&scratch, role_names[role]);
+
+                wanted += was->data != NULL;
+                same = same && !was->data == !is.data && was->size == is.size &&
+                       (is.size == 0 || memcmp(was->data, is.data, is.size) == 0);
+                bytes_deinit(&is);
+        }
+        close(scratch.dirfd);
+        return same && n == wanted + 2;
+}
