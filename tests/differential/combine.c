@@ -69,6 +69,34 @@ static void cut(struct combination *combination, struct bytes *bytes, size_t siz
         tell(combination, " cut to %zu", bytes->size);
 }
 
+/* A WAL that says something else, with checksums that are right: of its header, or of the header of a frame. */
+static void remake(struct combination *combination, struct bytes *wal, struct dice *dice) {
+        uint32_t page_size = wal->size >= FORMAT_WAL_HEADER_SIZE ? format_be32(wal->data + 8) : 0;
+        size_t frames = page_size > 0 ? wal->size / (page_size + FORMAT_WAL_FRAME_HEADER_SIZE) : 0;
+        /* Of the number of a page, and of the count in a commit, the lowest byte: what they make is not large. */
+        size_t at = dice_chance(dice, 20) ? 8 + dice_roll(dice, 16)
+                                          : FORMAT_WAL_HEADER_SIZE + (dice_chance(dice, 50) ? 3 : 7);
+
+        if (frames == 0)
+                return;
+        if (at >= FORMAT_WAL_HEADER_SIZE)
+                at += dice_roll(dice, frames) * (page_size + FORMAT_WAL_FRAME_HEADER_SIZE);
+        wal->data[at] = (uint8_t)(dice_chance(dice, 50) ? dice_roll(dice, 256) : dice_roll(dice, 4));
+        wal_remake(wal, NULL);
+        tell(combination, " remade at %zu", at);
+}
+
+/* Room behind the database, as an application reserves it. */
+static void pad(struct combination *combination, struct bytes *bytes, struct dice *dice) {
+        size_t more = dice_chance(dice, 70) ? 65536 : dice_roll(dice, 20000);
+
+        bytes->data = realloc(bytes->data, bytes->size + more);
+        need(bytes->data);
+        memset(bytes->data + bytes->size, 0, more);
+        bytes->size += more;
+        tell(combination, " padded");
+}
+
 /* One of many ways to spoil a file that is there. */
 static void spoil(struct combination *combination, enum role role, struct dice *dice) {
         struct bytes *bytes = &combination->files[role];
@@ -76,7 +104,7 @@ static void spoil(struct combination *combination, enum role role, struct dice *
 
         if (bytes->size == 0)
                 return;
-        switch (dice_roll(dice, 8)) {
+        switch (dice_roll(dice, 10)) {
         case 0:
                 cut(combination, bytes, dice_roll(dice, bytes->size));
                 break;
@@ -98,6 +126,13 @@ static void spoil(struct combination *combination, enum role role, struct dice *
         case 6:
                 memset(bytes->data, 0, role == ROLE_MAIN ? head : head < 28 ? head : 28);
                 tell(combination, " head zeroed");
+                break;
+        case 7:
+        case 8:
+                if (role == ROLE_WAL)
+                        remake(combination, bytes, dice);
+                else if (role == ROLE_MAIN)
+                        pad(combination, bytes, dice);
                 break;
         default:
                 if (role != ROLE_MAIN || head < 100) {
@@ -171,7 +206,7 @@ static void choose_file(struct combination *combination, const struct pool *pool
         if (chance >= own)
                 state = any_state(pool, role, chance < own + 12 ? base : NULL, dice);
         *out = copy_of(&state->files[role]);
-        tell(combination, "%s/%u%s", state->name, state->family, out->data ? "" : "(absent)");
+        tell(combination, "%s/%u%s%s", state->name, state->family, state->encrypted ? " encrypted" : "", out->data ? "" : "(absent)");
         if (dice_chance(dice, 14))
                 spoil(combination, role, dice);
 }

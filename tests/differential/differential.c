@@ -83,13 +83,12 @@ static void finish(struct trial *trial) {
         outcome->error = open_end(&trial->wait, &snapshot);
         if (outcome->error < 0)
                 return;
-        outcome->bytes.size = (size_t)snapshot_size(snapshot);
+        outcome->bytes.size = snapshot_size(snapshot) < MOST_BYTES ? (size_t)snapshot_size(snapshot) : MOST_BYTES;
         outcome->bytes.data = malloc(outcome->bytes.size + 1);
         need(outcome->bytes.data);
-        n = snapshot_read_now(snapshot, outcome->bytes.data, outcome->bytes.size + 1, 0);
-        if (n >= 0)
-                outcome->bytes.size = (size_t)n;
-        else
+        n = snapshot_read_now(snapshot, outcome->bytes.data, outcome->bytes.size, 0);
+        outcome->bytes.size = n < 0 ? 0 : (size_t)n;
+        if (n < 0)
                 outcome->error = (int)n;
         snapshot_unref(snapshot);
 }
@@ -103,15 +102,14 @@ static void look_through_mount(struct trial *trial) {
         int fd;
 
         *outcome = (struct outcome){ .told = st.st_size };
-        snprintf(path, sizeof(path), "%s/db", trial->seen);
-        outcome->ordinary = getxattr(path, "user.litesnapfs.engine", NULL, 0) < 0 && errno == ENODATA;
         fd = openat(seen.dirfd, "db", O_RDONLY | O_CLOEXEC);
-        if (fd < 0) {
+        if (fd < 0)
                 outcome->error = -errno;
-        } else {
+        else
                 outcome->bytes = fd_read(fd);
-                close(fd);
-        }
+        base_closep(&fd);
+        snprintf(path, sizeof(path), "%s/db", trial->seen);
+        outcome->ordinary = outcome->error == 0 && getxattr(path, "user.litesnapfs.page_size", NULL, 0) < 0;
         for (int role = ROLE_WAL; role < N_ROLES; role++)
                 if (trial->combination.files[role].size > 0 &&
                     (fstatat(seen.dirfd, role_names[role], &st, 0) == 0 && st.st_size > 0) != outcome->ordinary)
@@ -177,8 +175,9 @@ static void judge(struct trial *trial) {
                                    : result >= RESULT_RULES ? rule_name((size_t)result - RESULT_RULES)
                                                             : "DIFFERENT";
 
-                printf("%s: --seed %" PRIu64 " --only %" PRIu64 "\n#   %s\n#   ours: %s%s\n#   SQLite: %s\n", said,
-                       here.seed, trial->number, trial->combination.story, outcome_text(&trial->outcome),
+                printf("%s: --seed %" PRIu64 " --only %" PRIu64 "\n#   %s\n#   %s\n#   ours: %s%s\n#   SQLite: %s\n",
+                       said, here.seed, trial->number, trial->combination.story,
+                       combination_text(&trial->combination), outcome_text(&trial->outcome),
                        untouched ? "" : ", and the source was changed", verdict_text(&verdict));
                 first_difference(&trial->outcome.bytes, &verdict.bytes);
                 keep(trial, &verdict);
@@ -301,7 +300,7 @@ int main(int argc, char **argv) {
         if (!here.source)
                 here.source = here.top.path;
         if (!here.mount)
-                here.store = store_in(&here.top, BUSY_TIMEOUT_MS, 0);
+                here.store = store_in(&here.top, BUSY_TIMEOUT_MS, ROOM_BYTES);
         run_all();
         store_free(here.store);
         status = report();

@@ -32,6 +32,7 @@ bool dice_chance(struct dice *dice, unsigned percent);
 struct state {
         const char *name;
         unsigned family;             /* which database it is a moment of */
+        bool encrypted;              /* but for the first 32 bytes */
         struct bytes files[N_ROLES]; /* data is NULL: there is no such file */
 };
 
@@ -43,6 +44,8 @@ struct pool {
 /* The states of several databases, made by SQLite. */
 void pool_init(struct pool *pool, uint64_t seed, uint64_t number);
 void pool_deinit(struct pool *pool);
+/* Makes the checksums of a WAL right, after change has been at each page of it (NULL: as it is). */
+void wal_remake(struct bytes *wal, void (*change)(uint8_t *page, uint32_t size, uint32_t number));
 
 /* ---- combinations -------------------------------------------------------------------------------- */
 
@@ -67,6 +70,11 @@ bool combination_untouched(const struct combination *combination, const char *di
 
 /* ---- results ------------------------------------------------------------------------------------- */
 
+/* A count in a header that was spoilt can make a file of terabytes, all holes: no more than this is looked at. */
+enum { MOST_BYTES = 32 << 20 };
+/* What all snapshots together may hold. */
+enum { ROOM_BYTES = 1 << 30 };
+
 struct outcome { /* ours */
         bool ordinary;    /* shown as an ordinary file */
         bool sides_amiss; /* a side file is shown beside a database, or hidden beside an ordinary file */
@@ -78,6 +86,7 @@ struct outcome { /* ours */
 struct verdict { /* SQLite's */
         int code;            /* of the opening, recovery included */
         int checkpoint_code; /* of putting the WAL into the main file */
+        uint64_t file_size;  /* of the main file as SQLite leaves it */
         struct bytes bytes;  /* of the recovered and checkpointed database, cut to its pages; of one that is CORRUPT:
                               * the same with the check of its size left out */
 };
@@ -91,6 +100,7 @@ extern const size_t n_rules;
 const char *rule_name(size_t rule);
 const char *rule_reason(size_t rule);
 int compare(const struct combination *combination, const struct outcome *outcome, const struct verdict *verdict);
-/* "database ok, 8192 bytes", in a static buffer of its own. */
+/* In words, each in a static buffer of its own. */
+const char *combination_text(const struct combination *combination);
 const char *outcome_text(const struct outcome *outcome);
 const char *verdict_text(const struct verdict *verdict);

@@ -29,6 +29,22 @@ static void cut_to_pages(struct bytes *bytes) {
                 bytes->size = pages * page_size;
 }
 
+static struct bytes read_most(const char *path, uint64_t *size) {
+        _cleanup_(base_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        struct bytes bytes;
+        struct stat st;
+        ssize_t n;
+
+        need(fd >= 0 && fstat(fd, &st) == 0);
+        *size = (uint64_t)st.st_size;
+        bytes.size = st.st_size < MOST_BYTES ? (size_t)st.st_size : MOST_BYTES;
+        bytes.data = malloc(bytes.size + 1);
+        need(bytes.data);
+        n = base_pread(fd, bytes.data, bytes.size, 0);
+        need(n == (ssize_t)bytes.size);
+        return bytes;
+}
+
 /* Opens, recovers, checkpoints, closes; anyway: where the size of the file is not that of the header, too. */
 static void open_once(const char *path, bool anyway, int *code, int *checkpoint_code, struct bytes *seen) {
         sqlite3 *db = NULL;
@@ -45,24 +61,22 @@ static void open_once(const char *path, bool anyway, int *code, int *checkpoint_
                         sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         if (*checkpoint_code != SQLITE_OK) {
                 seen->data = sqlite3_serialize(db, "main", &size, 0);
-                seen->size = (size_t)size;
+                seen->size = size < MOST_BYTES ? (size_t)size : MOST_BYTES;
         }
         sqlite3_close(db);
 }
 
 struct verdict verdict_of(const char *directory) {
-        struct scratch scratch = { .dirfd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
         struct verdict verdict = { .code = SQLITE_OK };
         struct bytes seen = { .data = NULL };
         char path[512];
         int code;
 
-        need(scratch.dirfd >= 0);
         snprintf(path, sizeof(path), "%s/db", directory);
         open_once(path, false, &verdict.code, &verdict.checkpoint_code, &seen);
         if ((verdict.code & 0xff) == SQLITE_CORRUPT)
                 open_once(path, true, &code, &verdict.checkpoint_code, &seen);
-        verdict.bytes = scratch_read(&scratch, "db");
+        verdict.bytes = read_most(path, &verdict.file_size);
         if (seen.data) {
                 /* It cannot be checkpointed: what counts is what a query would read. */
                 bytes_deinit(&verdict.bytes);
@@ -71,7 +85,6 @@ struct verdict verdict_of(const char *directory) {
                 memcpy(verdict.bytes.data, seen.data, seen.size);
                 sqlite3_free(seen.data);
         }
-        close(scratch.dirfd);
         cut_to_pages(&verdict.bytes);
         return verdict;
 }
@@ -84,6 +97,12 @@ static bool same_bytes(const struct bytes *a, const struct bytes *b) {
 
 static bool not_a_database(const struct verdict *verdict) {
         return (verdict->code & 0xff) == SQLITE_NOTADB;
+}
+
+static bool told_wrong(const struct outcome *outcome) {
+        size_t size = outcome->told < MOST_BYTES ? (size_t)outcome->told : MOST_BYTES;
+
+        return outcome->error == 0 && outcome->told >= 0 && size != outcome->bytes.size;
 }
 
 /* Whether a side file has content that SQLite would look at. */
@@ -138,6 +157,11 @@ static bool in_birth(const struct combination *combination, const struct outcome
                combination->files[ROLE_MAIN].size > 0;
 }
 
+static bool too_large(const struct combination *combination, const struct outcome *outcome,
+                      const struct verdict *verdict) {
+        return outcome->error == -ENOSPC && verdict->file_size > ROOM_BYTES;
+}
+
 static const struct {
         const char *name, *reason;
         bool (*holds)(const struct combination *combination, const struct outcome *outcome,
@@ -154,6 +178,7 @@ static const struct {
           other_format },
         { "super-journal-elsewhere", "its super-journal is gone from a directory that is not ours: perhaps never seen",
           super_elsewhere },
+        { "too-large", "recovered it is larger than the room for snapshots, most of it holes", too_large },
         { "in-birth", "SQLite rolls it back to nothing: its first transaction has not committed", in_birth },
 };
 
@@ -179,7 +204,7 @@ static bool equal(const struct combination *combination, const struct outcome *o
 int compare(const struct combination *combination, const struct outcome *outcome, const struct verdict *verdict) {
         if (outcome->sides_amiss)
                 return RESULT_DIFFERENT;
-        if (outcome->error == 0 && outcome->told >= 0 && (uint64_t)outcome->told != outcome->bytes.size)
+        if (told_wrong(outcome))
                 return RESULT_DIFFERENT;
         if (equal(combination, outcome, verdict))
                 return RESULT_EQUAL;
@@ -198,7 +223,7 @@ const char *outcome_text(const struct outcome *outcome) {
 
         if (outcome->error < 0)
                 snprintf(text, sizeof(text), "%s, %s%s", kind, strerrorname_np(-outcome->error), amiss);
-        else if (outcome->told >= 0 && (uint64_t)outcome->told != outcome->bytes.size)
+        else if (told_wrong(outcome))
                 snprintf(text, sizeof(text), "%s, lstat told %lld bytes, %zu bytes%s", kind,
                          (long long)outcome->told, outcome->bytes.size, amiss);
         else
@@ -216,5 +241,41 @@ const char *verdict_text(const struct verdict *verdict) {
                          sqlite3_errstr(verdict->checkpoint_code));
         else
                 snprintf(text, sizeof(text), "ok, %zu bytes", verdict->bytes.size);
+        return text;
+}
+
+static const char *wal_text(const struct bytes *wal) {
+        struct format_wal header;
+
+        if (wal->size == 0)
+                return wal->data ? "empty" : "none";
+        return wal->size >= FORMAT_WAL_HEADER_SIZE && format_wal_parse(&header, wal->data) == 0 ? "valid" : "invalid";
+}
+
+static const char *journal_text(const struct bytes *journal) {
+        struct format_journal header;
+
+        if (journal->size == 0)
+                return journal->data ? "empty" : "none";
+        if (journal->data[0] == 0)
+                return "cold";
+        return journal->size >= FORMAT_JOURNAL_HEADER_SIZE && format_journal_parse(&header, journal->data) == 0 ?
+                       "hot" :
+                       "hot, invalid";
+}
+
+const char *combination_text(const struct combination *combination) {
+        const struct bytes *main = &combination->files[ROLE_MAIN];
+        uint8_t head[FORMAT_HEADER_SIZE] = { 0 };
+        struct format_header header;
+        const char *kind = "no magic";
+        static char text[128];
+
+        if (main->size > 0)
+                memcpy(head, main->data, main->size < sizeof(head) ? main->size : sizeof(head));
+        if (format_has_magic(head, main->size))
+                kind = format_header_parse(&header, head) < 0 ? "torn header" : header.wal ? "WAL" : "rollback";
+        snprintf(text, sizeof(text), "main: %s, %zu bytes; WAL: %s; journal: %s", kind, main->size,
+                 wal_text(&combination->files[ROLE_WAL]), journal_text(&combination->files[ROLE_JOURNAL]));
         return text;
 }

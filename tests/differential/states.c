@@ -235,21 +235,27 @@ static void scramble(uint8_t *page, uint32_t size, uint32_t number) {
                 page[i] ^= (uint8_t)dice_roll(&key, 256);
 }
 
-static void encrypt_wal(struct bytes *wal) {
-        struct format_wal header;
+void wal_remake(struct bytes *wal, void (*change)(uint8_t *page, uint32_t size, uint32_t number)) {
+        uint8_t *p = wal->data;
+        uint32_t sum[2] = { 0, 0 }, page_size;
+        bool big_endian;
 
-        if (wal->size < FORMAT_WAL_HEADER_SIZE || format_wal_parse(&header, wal->data) < 0)
+        if (wal->size < FORMAT_WAL_HEADER_SIZE)
                 return;
-        for (uint8_t *p = wal->data + FORMAT_WAL_HEADER_SIZE;
-             p + FORMAT_WAL_FRAME_HEADER_SIZE + header.page_size <= wal->data + wal->size;
-             p += FORMAT_WAL_FRAME_HEADER_SIZE + header.page_size) {
-                uint8_t *page = p + FORMAT_WAL_FRAME_HEADER_SIZE;
-
-                scramble(page, header.page_size, format_be32(p));
-                format_wal_checksum(header.big_endian, p, 8, header.checksum);
-                format_wal_checksum(header.big_endian, page, header.page_size, header.checksum);
-                format_put_be32(p + 16, header.checksum[0]);
-                format_put_be32(p + 20, header.checksum[1]);
+        big_endian = p[3] & 1;
+        page_size = format_be32(p + 8);
+        format_wal_checksum(big_endian, p, 24, sum);
+        format_put_be32(p + 24, sum[0]);
+        format_put_be32(p + 28, sum[1]);
+        p += FORMAT_WAL_HEADER_SIZE;
+        for (size_t frame = FORMAT_WAL_FRAME_HEADER_SIZE + (size_t)page_size; p + frame <= wal->data + wal->size;
+             p += frame) {
+                if (change)
+                        change(p + FORMAT_WAL_FRAME_HEADER_SIZE, page_size, format_be32(p));
+                format_wal_checksum(big_endian, p, 8, sum);
+                format_wal_checksum(big_endian, p + FORMAT_WAL_FRAME_HEADER_SIZE, page_size, sum);
+                format_put_be32(p + 16, sum[0]);
+                format_put_be32(p + 20, sum[1]);
         }
 }
 
@@ -272,9 +278,10 @@ static void encrypt_journal(struct bytes *journal, uint32_t page_size) {
 static void encrypt(struct state *state, uint32_t page_size) {
         struct bytes *main = &state->files[ROLE_MAIN];
 
+        state->encrypted = true;
         for (size_t at = 0; at + page_size <= main->size; at += page_size)
                 scramble(main->data + at, page_size, (uint32_t)(at / page_size) + 1);
-        encrypt_wal(&state->files[ROLE_WAL]);
+        wal_remake(&state->files[ROLE_WAL], scramble);
         encrypt_journal(&state->files[ROLE_JOURNAL], page_size);
 }
 
