@@ -3,8 +3,9 @@
  *
  * usage: differential [--seed S] [--count N] [--only N] [--mount SOURCE MOUNT]
  *
- * --only replays one combination of a seed and keeps its files. With --mount the files are made in SOURCE and read in
- * MOUNT, where litesnapfs shows it. Ends with one line of counts; status 1 if anything differs that no rule allows.
+ * --only replays one combination of a seed and keeps its files. With --mount the files are made in SOURCE and
+ * read in MOUNT, where litesnapfs shows it. Ends with one line of counts; status 1 if anything differs that
+ * no rule allows.
  */
 #include "differential.h"
 
@@ -18,8 +19,8 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-/* How many go together, so that the files of all are old enough after one pause and refusals wait side by side; how many
- * share a pool; of how many that differ the files are kept. */
+/* How many go together, so that the files of all are old enough after one pause and refusals wait side by
+ * side; how many share a pool; of how many that differ the files are kept. */
 enum { BATCH = 100, FOR_ONE_POOL = 500, KEPT_MOST = 20 };
 enum { OLD_ENOUGH_NS = 40000000, BUSY_TIMEOUT_MS = 400, MOST_RULES = 16 };
 
@@ -60,7 +61,9 @@ static void start(struct trial *trial) {
         struct stat st = scratch_stat(&trial->scratch, "db");
         int kind = store_classify(here.store, &file, &st);
 
-        trial->outcome = (struct outcome){ .told = -1, .error = kind < 0 ? kind : 0, .ordinary = kind == STORE_ORDINARY };
+        trial->outcome = (struct outcome){ .told = -1,
+                                           .error = kind < 0 ? kind : 0,
+                                           .ordinary = kind == STORE_ORDINARY };
         if (kind >= 0)
                 look_at_sides(trial);
         if (kind != STORE_DATABASE)
@@ -83,7 +86,8 @@ static void finish(struct trial *trial) {
         outcome->error = open_end(&trial->wait, &snapshot);
         if (outcome->error < 0)
                 return;
-        outcome->bytes.size = snapshot_size(snapshot) < MOST_BYTES ? (size_t)snapshot_size(snapshot) : MOST_BYTES;
+        outcome->bytes.size =
+                snapshot_size(snapshot) < MOST_BYTES ? (size_t)snapshot_size(snapshot) : MOST_BYTES;
         outcome->bytes.data = malloc(outcome->bytes.size + 1);
         need(outcome->bytes.data);
         n = snapshot_read_now(snapshot, outcome->bytes.data, outcome->bytes.size, 0);
@@ -112,7 +116,8 @@ static void look_through_mount(struct trial *trial) {
         outcome->ordinary = outcome->error == 0 && getxattr(path, "user.litesnapfs.page_size", NULL, 0) < 0;
         for (int role = ROLE_WAL; role < N_ROLES; role++)
                 if (trial->combination.files[role].size > 0 &&
-                    (fstatat(seen.dirfd, role_names[role], &st, 0) == 0 && st.st_size > 0) != outcome->ordinary)
+                    (fstatat(seen.dirfd, role_names[role], &st, 0) == 0 && st.st_size > 0) !=
+                            outcome->ordinary)
                         outcome->sides_amiss = true;
         close(seen.dirfd);
 }
@@ -142,8 +147,8 @@ static void keep(struct trial *trial, const struct verdict *verdict) {
 
         if (here.kept++ >= KEPT_MOST)
                 return;
-        snprintf(kept.path, sizeof(kept.path), "/var/tmp/litesnapfs-differential-%" PRIu64 "-%" PRIu64, here.seed,
-                 trial->number);
+        snprintf(kept.path, sizeof(kept.path), "/var/tmp/litesnapfs-differential-%" PRIu64 "-%" PRIu64,
+                 here.seed, trial->number);
         need(mkdir(kept.path, 0700) == 0 || errno == EEXIST);
         kept.dirfd = open(kept.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         need(kept.dirfd >= 0);
@@ -171,11 +176,12 @@ static void judge(struct trial *trial) {
 
         here.results[result]++;
         if (result == RESULT_DIFFERENT || here.only != UINT64_MAX) {
-                const char *said = result == RESULT_EQUAL     ? "equal"
+                const char *said = result == RESULT_EQUAL   ? "equal"
                                    : result >= RESULT_RULES ? rule_name((size_t)result - RESULT_RULES)
                                                             : "DIFFERENT";
 
-                printf("%s: --seed %" PRIu64 " --only %" PRIu64 "\n#   %s\n#   %s\n#   ours: %s%s\n#   SQLite: %s\n",
+                printf("%s: --seed %" PRIu64 " --only %" PRIu64
+                       "\n#   %s\n#   %s\n#   ours: %s%s\n#   SQLite: %s\n",
                        said, here.seed, trial->number, trial->combination.story,
                        combination_text(&trial->combination), outcome_text(&trial->outcome),
                        untouched ? "" : ", and the source was changed", verdict_text(&verdict));
@@ -228,7 +234,8 @@ static void run_batch(uint64_t first, uint64_t n, const struct pool *pool) {
 /* ---- all of them --------------------------------------------------------------------------------- */
 
 static void run_all(void) {
-        uint64_t first = here.only == UINT64_MAX ? 0 : here.only, end = here.only == UINT64_MAX ? here.count : first + 1;
+        uint64_t first = here.only == UINT64_MAX ? 0 : here.only,
+                 end = here.only == UINT64_MAX ? here.count : first + 1;
         struct pool pool = { .n = 0 };
 
         for (uint64_t at = first; at < end;) {
@@ -288,7 +295,8 @@ int main(int argc, char **argv) {
         int status;
 
         if (parse(argc, argv) < 0) {
-                fprintf(stderr, "usage: differential [--seed S] [--count N] [--only N] [--mount SOURCE MOUNT]\n");
+                fprintf(stderr,
+                        "usage: differential [--seed S] [--count N] [--only N] [--mount SOURCE MOUNT]\n");
                 return 2;
         }
         need(n_rules <= MOST_RULES);

@@ -1,8 +1,8 @@
 /*
  * The judge: what SQLite makes of the four files, and what may differ from that.
  *
- * "What SQLite makes of them" ends at its pager: recovery, the look at the header, and the checkpoint. The schema is not
- * parsed, since an application may have encrypted it, or have written it for a newer SQLite.
+ * "What SQLite makes of them" ends at its pager: recovery, the look at the header, and the checkpoint. The
+ * schema is not parsed, since an application may have encrypted it, or have written it for a newer SQLite.
  */
 #include "differential.h"
 
@@ -128,9 +128,25 @@ static bool no_checkpoint(const struct combination *combination, const struct ou
         return outcome->error < 0 && verdict->code == SQLITE_OK && verdict->checkpoint_code != SQLITE_OK;
 }
 
+static bool has_magic(const struct bytes *main) {
+        return main->data && format_has_magic(main->data, main->size);
+}
+
 static bool torn_header(const struct combination *combination, const struct outcome *outcome,
                         const struct verdict *verdict) {
-        return outcome->error < 0 && not_a_database(verdict) && has_side(combination);
+        return outcome->error < 0 && not_a_database(verdict) && has_side(combination) &&
+               has_magic(&combination->files[ROLE_MAIN]);
+}
+
+/* Never left by SQLite: pages are written whole. */
+static bool cut_page(const struct combination *combination, const struct outcome *outcome,
+                     const struct verdict *verdict) {
+        const struct bytes *bytes = &verdict->bytes;
+        uint32_t page_size =
+                bytes->size < 18 ? 0 : (uint32_t)bytes->data[16] << 8 | (uint32_t)bytes->data[17] << 16;
+
+        return outcome->error == -EIO && verdict->code == SQLITE_OK && has_magic(bytes) &&
+               (page_size == 0 || bytes->size % page_size != 0);
 }
 
 static bool other_format(const struct combination *combination, const struct outcome *outcome,
@@ -139,7 +155,8 @@ static bool other_format(const struct combination *combination, const struct out
         struct format_header header;
         uint8_t head[FORMAT_HEADER_SIZE];
 
-        if (outcome->error == 0 || main->size < FORMAT_HEADER_SIZE || (main->data[18] <= 2 && main->data[19] <= 2))
+        if (outcome->error == 0 || main->size < FORMAT_HEADER_SIZE ||
+            (main->data[18] <= 2 && main->data[19] <= 2))
                 return false;
         memcpy(head, main->data, sizeof(head));
         head[18] = head[19] = 1;
@@ -157,9 +174,16 @@ static bool in_birth(const struct combination *combination, const struct outcome
                combination->files[ROLE_MAIN].size > 0;
 }
 
+/* The journal may say so, and a WAL cut it again. */
 static bool too_large(const struct combination *combination, const struct outcome *outcome,
                       const struct verdict *verdict) {
-        return outcome->error == -ENOSPC && verdict->file_size > ROOM_BYTES;
+        const struct bytes *bytes = &combination->files[ROLE_JOURNAL];
+        struct format_journal journal = { .page_count = 0 };
+
+        if (bytes->size >= FORMAT_JOURNAL_HEADER_SIZE)
+                format_journal_parse(&journal, bytes->data);
+        return outcome->error == -ENOSPC &&
+               (verdict->file_size > ROOM_BYTES || (uint64_t)journal.page_count * 65536 > ROOM_BYTES);
 }
 
 static const struct {
@@ -167,16 +191,25 @@ static const struct {
         bool (*holds)(const struct combination *combination, const struct outcome *outcome,
                       const struct verdict *verdict);
 } rules[] = {
-        { "refused-by-both", "SQLite gives an error as well, other than that it is no database", refused_by_both },
-        { "corrupt-verbatim", "a backup copies corruption as it is: SQLite refuses, the bytes are the committed ones",
+        { "refused-by-both", "SQLite gives an error as well, other than that it is no database",
+          refused_by_both },
+        { "corrupt-verbatim",
+          "a backup copies corruption as it is: SQLite refuses, the bytes are the committed ones",
           corrupt_verbatim },
-        { "no-checkpoint", "SQLite reads it, but cannot put its WAL into the main file: there are no bytes to give",
+        { "no-checkpoint",
+          "SQLite reads it, but cannot put its WAL into the main file: there are no bytes to give",
           no_checkpoint },
-        { "torn-header", "no database to SQLite, but beside a side file page 1 may be half written: never raw",
+        { "torn-header",
+          "no database to SQLite, but beside a side file page 1 may be half written: never raw",
           torn_header },
-        { "other-format", "bytes 18 and 19 name a format that this SQLite does not write: a live database of another",
+        { "cut-page",
+          "it ends within a page: SQLite goes on with zeros, a copy of it would hide that something is gone",
+          cut_page },
+        { "other-format",
+          "bytes 18 and 19 name a format that this SQLite does not write: a live database of another",
           other_format },
-        { "super-journal-elsewhere", "its super-journal is gone from a directory that is not ours: perhaps never seen",
+        { "super-journal-elsewhere",
+          "its super-journal is gone from a directory that is not ours: perhaps never seen",
           super_elsewhere },
         { "too-large", "recovered it is larger than the room for snapshots, most of it holes", too_large },
         { "in-birth", "SQLite rolls it back to nothing: its first transaction has not committed", in_birth },
@@ -201,7 +234,8 @@ static bool equal(const struct combination *combination, const struct outcome *o
         return verdict->code == SQLITE_OK && same_bytes(&outcome->bytes, &verdict->bytes);
 }
 
-int compare(const struct combination *combination, const struct outcome *outcome, const struct verdict *verdict) {
+int compare(const struct combination *combination, const struct outcome *outcome,
+            const struct verdict *verdict) {
         if (outcome->sides_amiss)
                 return RESULT_DIFFERENT;
         if (told_wrong(outcome))
@@ -249,7 +283,8 @@ static const char *wal_text(const struct bytes *wal) {
 
         if (wal->size == 0)
                 return wal->data ? "empty" : "none";
-        return wal->size >= FORMAT_WAL_HEADER_SIZE && format_wal_parse(&header, wal->data) == 0 ? "valid" : "invalid";
+        return wal->size >= FORMAT_WAL_HEADER_SIZE && format_wal_parse(&header, wal->data) == 0 ? "valid"
+                                                                                                : "invalid";
 }
 
 static const char *journal_text(const struct bytes *journal) {
@@ -259,9 +294,10 @@ static const char *journal_text(const struct bytes *journal) {
                 return journal->data ? "empty" : "none";
         if (journal->data[0] == 0)
                 return "cold";
-        return journal->size >= FORMAT_JOURNAL_HEADER_SIZE && format_journal_parse(&header, journal->data) == 0 ?
-                       "hot" :
-                       "hot, invalid";
+        return journal->size >= FORMAT_JOURNAL_HEADER_SIZE &&
+                               format_journal_parse(&header, journal->data) == 0
+                       ? "hot"
+                       : "hot, invalid";
 }
 
 const char *combination_text(const struct combination *combination) {
@@ -274,7 +310,9 @@ const char *combination_text(const struct combination *combination) {
         if (main->size > 0)
                 memcpy(head, main->data, main->size < sizeof(head) ? main->size : sizeof(head));
         if (format_has_magic(head, main->size))
-                kind = format_header_parse(&header, head) < 0 ? "torn header" : header.wal ? "WAL" : "rollback";
+                kind = format_header_parse(&header, head) < 0 ? "torn header"
+                       : header.wal                           ? "WAL"
+                                                              : "rollback";
         snprintf(text, sizeof(text), "main: %s, %zu bytes; WAL: %s; journal: %s", kind, main->size,
                  wal_text(&combination->files[ROLE_WAL]), journal_text(&combination->files[ROLE_JOURNAL]));
         return text;

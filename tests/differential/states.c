@@ -1,12 +1,11 @@
 /*
- * The states that files are taken from: each database goes through a life, and what it has on disk is kept at each
- * moment of it, in the middle of transactions as well. What a crash leaves is what is there at that moment.
+ * The states that files are taken from: each database goes through a life, and what it has on disk is kept at
+ * each moment of it, in the middle of transactions as well. What a crash leaves is what is there at that
+ * moment.
  *
  * Invariant: all that is random comes from the seed, SQLite's own salts and nonces too.
  */
 #include "differential.h"
-
-#include "snapshot/format.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,25 +14,6 @@
 enum { FAMILIES = 10, MOST_STATES = 400 };
 
 const char *const role_names[N_ROLES] = { "db", "db-wal", "db-journal", "db-shm" };
-
-struct dice dice_new(uint64_t seed, uint64_t number) {
-        struct dice dice = { .state = seed * UINT64_C(0x9e3779b97f4a7c15) ^ number * UINT64_C(0xd1b54a32d192ed03) };
-
-        dice_roll(&dice, 1);
-        return dice;
-}
-
-uint64_t dice_roll(struct dice *dice, uint64_t sides) {
-        uint64_t x = dice->state += UINT64_C(0x9e3779b97f4a7c15);
-
-        x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-        return (x ^ x >> 31) % sides;
-}
-
-bool dice_chance(struct dice *dice, unsigned percent) {
-        return dice_roll(dice, 100) < percent;
-}
 
 /* ---- what a life is made of ---------------------------------------------------------------------- */
 
@@ -102,7 +82,8 @@ static void choose_format(struct life *life) {
 }
 
 static void create(struct life *life) {
-        run(life, "PRAGMA cache_size=4; CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); CREATE INDEX i ON t(a)");
+        run(life,
+            "PRAGMA cache_size=4; CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); CREATE INDEX i ON t(a)");
         insert(life, 30);
 }
 
@@ -210,7 +191,8 @@ static void live_in_wal(struct life *life) {
 
 /* Files that no life goes through. */
 static void add_oddities(struct life *life) {
-        static const char *const names[] = { "zero-bytes", "text", "random", "magic-alone", "magic-and-random", "zeros" };
+        static const char *const names[] = { "zero-bytes",       "text", "random", "magic-alone",
+                                             "magic-and-random", "zeros" };
 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 static const size_t sizes[] = { 0, 300, 20480, 16, 20480, 8192 };
@@ -226,65 +208,6 @@ static void add_oddities(struct life *life) {
         }
 }
 
-/* ---- encryption that leaves the first 32 bytes plain --------------------------------------------- */
-
-static void scramble(uint8_t *page, uint32_t size, uint32_t number) {
-        struct dice key = dice_new(number, 77);
-
-        for (uint32_t i = number == 1 ? 32 : 0; i < size; i++)
-                page[i] ^= (uint8_t)dice_roll(&key, 256);
-}
-
-void wal_remake(struct bytes *wal, void (*change)(uint8_t *page, uint32_t size, uint32_t number)) {
-        uint8_t *p = wal->data;
-        uint32_t sum[2] = { 0, 0 }, page_size;
-        bool big_endian;
-
-        if (wal->size < FORMAT_WAL_HEADER_SIZE)
-                return;
-        big_endian = p[3] & 1;
-        page_size = format_be32(p + 8);
-        format_wal_checksum(big_endian, p, 24, sum);
-        format_put_be32(p + 24, sum[0]);
-        format_put_be32(p + 28, sum[1]);
-        p += FORMAT_WAL_HEADER_SIZE;
-        for (size_t frame = FORMAT_WAL_FRAME_HEADER_SIZE + (size_t)page_size; p + frame <= wal->data + wal->size;
-             p += frame) {
-                if (change)
-                        change(p + FORMAT_WAL_FRAME_HEADER_SIZE, page_size, format_be32(p));
-                format_wal_checksum(big_endian, p, 8, sum);
-                format_wal_checksum(big_endian, p + FORMAT_WAL_FRAME_HEADER_SIZE, page_size, sum);
-                format_put_be32(p + 16, sum[0]);
-                format_put_be32(p + 20, sum[1]);
-        }
-}
-
-static void encrypt_journal(struct bytes *journal, uint32_t page_size) {
-        struct format_journal header;
-
-        if (journal->size < FORMAT_JOURNAL_HEADER_SIZE || format_journal_parse(&header, journal->data) < 0)
-                return;
-        for (uint8_t *p = journal->data + header.sector_size; p + 8 + page_size <= journal->data + journal->size;
-             p += 8 + page_size) {
-                uint32_t sum = format_be32(journal->data + 12);
-
-                scramble(p + 4, page_size, format_be32(p));
-                for (int i = (int)page_size - 200; i > 0; i -= 200)
-                        sum += p[4 + i];
-                format_put_be32(p + 4 + page_size, sum);
-        }
-}
-
-static void encrypt(struct state *state, uint32_t page_size) {
-        struct bytes *main = &state->files[ROLE_MAIN];
-
-        state->encrypted = true;
-        for (size_t at = 0; at + page_size <= main->size; at += page_size)
-                scramble(main->data + at, page_size, (uint32_t)(at / page_size) + 1);
-        wal_remake(&state->files[ROLE_WAL], scramble);
-        encrypt_journal(&state->files[ROLE_JOURNAL], page_size);
-}
-
 /* ---- the pool ------------------------------------------------------------------------------------ */
 
 static void add_family(struct pool *pool, struct dice *dice, unsigned family) {
@@ -296,6 +219,7 @@ static void add_family(struct pool *pool, struct dice *dice, unsigned family) {
                              .scratch = scratch_new(),
                              .page_size = page_sizes[dice_roll(dice, ARRAY_SIZE(page_sizes))] };
         size_t first = pool->n;
+        unsigned chance;
 
         if (family == 0)
                 add_oddities(&life);
@@ -303,9 +227,9 @@ static void add_family(struct pool *pool, struct dice *dice, unsigned family) {
                 live_in_wal(&life);
         else
                 live_in_rollback(&life, modes[family < 6 ? family / 2 : dice_roll(dice, ARRAY_SIZE(modes))]);
-        if (family > 0 && dice_chance(dice, 10))
-                for (size_t i = first; i < pool->n; i++)
-                        encrypt(&pool->states[i], life.page_size);
+        chance = (unsigned)dice_roll(dice, 100);
+        for (size_t i = first; i < pool->n && family > 0 && chance < 20; i++)
+                state_encrypt(&pool->states[i], life.page_size, chance < 12);
         scratch_deinit(&life.scratch);
 }
 
