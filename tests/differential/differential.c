@@ -90,7 +90,7 @@ static void finish(struct trial *trial) {
                 snapshot_size(snapshot) < MOST_BYTES ? (size_t)snapshot_size(snapshot) : MOST_BYTES;
         outcome->bytes.data = malloc(outcome->bytes.size + 1);
         need(outcome->bytes.data);
-        n = snapshot_read_now(snapshot, outcome->bytes.data, outcome->bytes.size, 0);
+        n = snapshot_read(snapshot, outcome->bytes.data, outcome->bytes.size, 0);
         outcome->bytes.size = n < 0 ? 0 : (size_t)n;
         if (n < 0)
                 outcome->error = (int)n;
