@@ -190,6 +190,7 @@ static void judge(struct trial *trial) {
                 fflush(stdout);
         }
         bytes_deinit(&verdict.bytes);
+        bytes_deinit(&verdict.seen);
         bytes_deinit(&trial->outcome.bytes);
         clear(trial);
         close(trial->scratch.dirfd);

@@ -91,6 +91,7 @@ struct outcome {          /* ours */
 struct verdict {             /* SQLite's */
         int code;            /* of the opening, recovery included */
         int checkpoint_code; /* of putting the WAL into the main file */
+        struct bytes seen;   /* what a query would read, if it cannot be checkpointed */
         uint64_t file_size;  /* of the main file as SQLite leaves it */
         struct bytes bytes;  /* of the recovered and checkpointed database, cut to its pages; of one that is
                               * CORRUPT:  the same with the check of its size left out */

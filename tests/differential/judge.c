@@ -46,7 +46,7 @@ static struct bytes read_most(const char *path, uint64_t *size) {
 }
 
 /* Opens, recovers, checkpoints, closes; anyway: where the size of the file is not that of the header, too. */
-static void open_once(const char *path, bool anyway, int *code, int *checkpoint_code) {
+static void open_once(const char *path, bool anyway, int *code, int *checkpoint_code, struct bytes *seen) {
         sqlite3 *db = NULL;
 
         *code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
@@ -61,6 +61,18 @@ static void open_once(const char *path, bool anyway, int *code, int *checkpoint_
         if (*code == SQLITE_OK)
                 *checkpoint_code =
                         sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        if (*checkpoint_code != SQLITE_OK) {
+                sqlite3_int64 size = 0;
+                unsigned char *all = sqlite3_serialize(db, "main", &size, 0);
+
+                if (all && size < MOST_BYTES) {
+                        bytes_deinit(seen);
+                        *seen = (struct bytes){ .data = malloc((size_t)size + 1), .size = (size_t)size };
+                        need(seen->data);
+                        memcpy(seen->data, all, seen->size);
+                }
+                sqlite3_free(all);
+        }
         sqlite3_close(db);
 }
 
@@ -70,9 +82,9 @@ struct verdict verdict_of(const char *directory) {
         int code;
 
         snprintf(path, sizeof(path), "%s/db", directory);
-        open_once(path, false, &verdict.code, &verdict.checkpoint_code);
+        open_once(path, false, &verdict.code, &verdict.checkpoint_code, &verdict.seen);
         if ((verdict.code & 0xff) == SQLITE_CORRUPT)
-                open_once(path, true, &code, &verdict.checkpoint_code);
+                open_once(path, true, &code, &verdict.checkpoint_code, &verdict.seen);
         verdict.bytes = read_most(path, &verdict.file_size);
         cut_to_pages(&verdict.bytes);
         return verdict;
@@ -115,6 +127,13 @@ static bool corrupt_verbatim(const struct combination *combination, const struct
 static bool no_checkpoint(const struct combination *combination, const struct outcome *outcome,
                           const struct verdict *verdict) {
         return outcome->error < 0 && verdict->code == SQLITE_OK && verdict->checkpoint_code != SQLITE_OK;
+}
+
+static bool no_checkpoint_needed(const struct combination *combination, const struct outcome *outcome,
+                                 const struct verdict *verdict) {
+        return outcome->error == 0 && verdict->code == SQLITE_OK && verdict->checkpoint_code != SQLITE_OK &&
+               verdict->seen.size <= combination->files[ROLE_MAIN].size &&
+               same_bytes(&outcome->bytes, &verdict->seen);
 }
 
 static bool has_magic(const struct bytes *main) {
@@ -188,6 +207,9 @@ static const struct {
         { "no-checkpoint",
           "SQLite reads it, but cannot put its WAL into the main file: there are no bytes to give",
           no_checkpoint },
+        { "no-checkpoint-needed",
+          "the same, but page 1 counts no more pages than main has: these are what SQLite reads",
+          no_checkpoint_needed },
         { "torn-header",
           "no database to SQLite, but beside a side file page 1 may be half written: never raw",
           torn_header },
