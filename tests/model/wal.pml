@@ -44,7 +44,7 @@ typedef frame {
         byte gen; /* the generation; 0: not a valid frame */
         bool commit
 }
-frame wal[FRAMES];
+frame wal[4]; /* FRAMES of them are used */
 byte wal_gen, wal_salt1; /* the WAL's own header; 0: an empty WAL */
 byte db; /* the watched page in the main file */
 
@@ -72,7 +72,6 @@ byte shared; /* SHARED on main and the dead man's switch are held by so many rea
 
 byte current; /* the committed value of the watched page */
 byte commits, gens, checkpoints, kills, closes;
-bool done;
 bool dying[WRITERS + 1];
 #define CHECKPOINTER WRITERS
 
@@ -186,7 +185,7 @@ inline append(_ours, _commit) {
         mx++
 }
 
-proctype Writer(byte me) provided (!done) {
+proctype Writer(byte me) {
         byte slot = NOLOCK, mx, gen, salt1, i, value;
         bool on = 1, writes, recovers, restarts, restarted;
         bool before, ours, after;
@@ -298,7 +297,7 @@ again:
 
 /* ---- the checkpointer: all modes, and the last close ---------------------------------------------- */
 
-proctype Checkpointer() provided (!done) {
+proctype Checkpointer() {
         byte mx, gen, safe, below, f, i;
         bool on = 1, ckpt, writes, truncates, read0, readx, recovers, closing;
 
@@ -420,7 +419,7 @@ again:
 /* ---- kill -9, and the clock ----------------------------------------------------------------------- */
 
 #if KILLS
-active proctype Killer() provided (!done) {
+active proctype Killer() {
 end:
         do
         :: atomic {
@@ -438,7 +437,7 @@ end:
 #endif
 
 #ifdef TICKS
-active proctype Clock() provided (!done) {
+active proctype Clock() {
 end:
         do
         :: fresh -> fresh = 0
@@ -497,28 +496,16 @@ inline look_at_salts() {
         b = h_salt1
 }
 
-/* Which frame has the page, and its bytes. */
-inline read_page() {
-        d_step {
-                f = mx;
-                do
-                :: f > low && !wal[f - 1].ours -> f--
-                :: else -> break
-                od;
-                if
-                :: f <= low -> good = (db == want)
-                :: f > low && my_wal == wal_file -> good = (wal[f - 1].value == want && wal[f - 1].ours)
-                :: f > low && my_wal != wal_file -> good = 1 /* a WAL without a name stays as it is */
-                fi;
-                main_only = (mx <= low);
-                m = 0; low = 0; f = 0; want = 0
-        }
-}
+/* The bytes of the page: of its newest frame that is neither behind the version nor in main by now; a WAL without a name stays as it is. */
+#define FRAME_IS(_f) (_f <= mx && _f > low && wal[_f - 1].ours)
+#define ANY_FRAME (FRAME_IS(4) || FRAME_IS(3) || FRAME_IS(2) || FRAME_IS(1))
+#define BYTES (FRAME_IS(4) -> wal[3].value : (FRAME_IS(3) -> wal[2].value : (FRAME_IS(2) -> wal[1].value : (FRAME_IS(1) -> wal[0].value : db))))
+#define READ_IS_BAD (BYTES != want && !(ANY_FRAME && my_wal != wal_file))
 
 proctype Reader() {
-        byte mx, gen, salt1, low, was, slot = NOLOCK, want, f, m, a, b;
+        byte mx, gen, salt1, low, was, slot = NOLOCK, want, m, a, b;
         byte my_wal, my_shm;
-        bool young, good, ok, main_only, proven, broken;
+        bool young, ok, main_only, proven, broken;
 
         atomic {
 #ifdef SEEN
@@ -531,7 +518,11 @@ proctype Reader() {
                 stat_main();
 #endif
 #ifndef WITHOUT_HEADER_FIRST
-                read_header()
+                read_header();
+#endif
+#if !defined(SEEN) && !KILLS
+                /* The header reads the same before and after the counters: then this is one moment. */
+                low = backfill; was = attempted
 #endif
         }
 #ifdef SEEN
@@ -543,36 +534,29 @@ proctype Reader() {
                         if
                         :: mark[1] <= mx && (mark[2] > mx || mark[2] <= mark[1]) -> slot = 1; m = mark[1]
                         :: mark[2] <= mx && (mark[1] > mx || mark[1] < mark[2]) -> slot = 2; m = mark[2]
-                        :: mark[1] > mx && mark[2] > mx -> goto out
+                        :: mark[1] > mx && mark[2] > mx -> false
                         fi
-                :: backfill != mx && lk_readx -> goto out
+                :: backfill != mx && lk_readx -> false
                 fi;
                 lk_read[slot]++
         }
 #endif
-#ifndef WITHOUT_BACKFILL_FIRST
-        d_step { low = (slot == 0 -> mx : backfill); was = attempted }
-#endif
-#ifdef WITHOUT_HEADER_FIRST
-        atomic { h_ok -> read_header() }
-#else
-        if
-        :: h_ok && h_gen == gen && h_mx == mx && (slot == 0 || slot == NOLOCK || mark[slot] == m)
-        :: else -> goto out
-        fi;
-#endif
-#ifdef WITHOUT_BACKFILL_FIRST
+#if defined(WITHOUT_BACKFILL_FIRST)
         d_step { low = backfill; was = attempted }
+#elif defined(WITHOUT_HEADER_FIRST)
+        d_step { low = backfill; was = attempted }
+        atomic { h_ok -> read_header() }
+#elif defined(SEEN) || KILLS
+        d_step { low = (slot == 0 -> mx : backfill); was = attempted }
+        h_ok && h_gen == gen && h_mx == mx && (slot == 0 || slot == NOLOCK || mark[slot] == m);
 #endif
 #ifdef WITHOUT_STAT_FIRST
         atomic { stat_main() }
 #endif
+
+        /* The read. Right bytes need no proof: here this reader stops, unless it has read wrong ones. */
 #ifndef WITHOUT_LOOK_AFTER
-        read_page();
-        if
-        :: good -> goto out
-        :: !good
-        fi;
+        d_step { READ_IS_BAD -> want = 0; m = 0; main_only = (mx <= low); low = 0 }
 #endif
 
         /* The look. */
@@ -581,10 +565,7 @@ proctype Reader() {
 #endif
         atomic {
                 a = (my_shm == shm_file -> attempted : lost_attempted);
-                if
-                :: !(RULE_ATTEMPTED && RULE_FALL) && !main_only -> goto out
-                :: else
-                fi
+                RULE_ATTEMPTED && RULE_FALL || main_only
         }
 #ifndef WITHOUT_MARKS
         broken = (my_shm == shm_file && mark[2] == 0);
@@ -601,20 +582,19 @@ proctype Reader() {
                 proven = proven || (main_only && !touched && RULE_OLD_ENOUGH);
                 proven = proven || (RULE_RESTARTED && main_only && !broken && b == salt1 + 1 && a == 0)
         }
+        if
 #ifdef WITHOUT_LOOK_AFTER
-        read_page();
+        :: proven && READ_IS_BAD
+#else
+        :: proven
 #endif
-        assert(!proven || good);
-#ifdef NEVER
-        assert(!(NEVER));
-#endif
-out:
-        done = 1
+        fi;
+        assert(false) /* wrong bytes are given out */
 }
 
 /* Another reader, whose locks are seen: it takes them and lets them go. */
 #if defined(SEEN) && defined(SECOND)
-proctype Second() provided (!done) {
+proctype Second() {
         byte slot = NOLOCK;
 end:
         do
