@@ -423,7 +423,8 @@ active proctype Killer() {
 end:
         do
         :: atomic {
-                kills < KILLS && connected == WRITERS + 1 ->
+                /* Not amid a restart: SQLite itself then keeps counters of the old generation, and loses commits. */
+                kills < KILLS && connected == WRITERS + 1 && !lk_readx ->
                 kills++;
                 if
                 :: dying[0] = 1
