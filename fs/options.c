@@ -157,13 +157,13 @@ static int find_word(const char *value, const char *const *words, size_t count) 
 static int on_engine(struct options *options, const char *value) {
         static const char *const words[] = {
                 [STORE_ENGINE_AUTO] = "auto",
-                [STORE_ENGINE_COPY] = "copy",
+                [STORE_ENGINE_BACKUP] = "backup",
                 [STORE_ENGINE_REFLINK] = "reflink",
         };
         int i = find_word(value, words, ARRAY_SIZE(words));
 
         if (i < 0)
-                return complain("engine is auto, copy or reflink", value);
+                return complain("engine is auto, backup or reflink", value);
         options->store.engine = (enum store_engine)i;
         return 0;
 }
@@ -299,8 +299,8 @@ void options_help(void) {
              "    -o max_space=SIZE      how much all snapshots may take together: bytes, or K, M, G, T (no "
              "limit)\n"
              "    -o engine=ENGINE       how snapshots are made: auto (read in place where that harms\n"
-             "                           nobody; else reflink where the file system can, else copy), copy\n"
-             "                           (the same before an open is answered), reflink (the same, with a\n"
+             "                           nobody; else reflink where the file system can, else copy), backup\n"
+             "                           (a whole copy before an open is answered), reflink (the same, with a\n"
              "                           warning where it has to copy)\n"
              "    -o accept_quiet=SECONDS  accept a database that is locked and has no journal, when it was "
              "not\n"
