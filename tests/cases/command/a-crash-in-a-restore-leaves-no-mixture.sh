@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# A restore that is killed at any system call that changes DEST or what lies beside it leaves, to SQLite, the whole old state or the whole
+# new one; and each change is on disk before the next begins.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/lib.sh"
+
+command -v strace >/dev/null || skip 'no strace'
+is_plain || skip 'a sanitizer does not run under strace'
+strace -qq -o "$T/null" true 2>/dev/null || skip 'this machine does not let strace trace'
+
+make_state closed-wal "$T/copy.db"
+sql "$T/copy.db" 'UPDATE stamp SET n = 5; UPDATE bulk SET body = '\''new'\''; PRAGMA wal_checkpoint(TRUNCATE)' >"$T/null"
+litesnap copy "$T/copy.db" "$T/copy"
+digest() {
+        sql "$1" 'PRAGMA integrity_check; SELECT n FROM stamp; SELECT id, body FROM bulk ORDER BY id' | sha
+}
+sha() {
+        sha256sum | cut -d' ' -f1
+}
+new=$(digest "$T/copy.db")
+calls=fsync,renameat,renameat2,unlinkat
+
+for state in closed-delete crash-wal crash-wal-no-shm crash-all-in-wal crash-delete crash-persist; do
+        rm -rf "$T/pristine"
+        mkdir "$T/pristine"
+        make_state $state "$T/pristine/app.db"
+        # What SQLite makes of it.
+        rm -rf "$T/old"
+        cp -a "$T/pristine" "$T/old"
+        old=$(digest "$T/old/app.db")
+        [ "$old" != "$new" ] || fail 'the old state is the new one'
+        olds=0 news=0 step=0 killed=137
+        while [ $killed = 137 ]; do
+                step=$((step + 1)) killed=0
+                rm -rf "$SRC"
+                cp -a "$T/pristine" "$SRC"
+                strace -qq -f -o "$T/trace" -e trace=$calls -e inject=$calls:signal=KILL:when=$step \
+                        "$LITESNAP" restore --snapshot-dir="$SNAP" "$T/copy" "$SRC/app.db" >"$T/out" 2>&1 || killed=$?
+                [ $killed = 0 ] || [ $killed = 137 ] || fail "ended with $killed: $(cat "$T/out")"
+                # SQLite recovers what it finds.
+                case $(digest "$SRC/app.db") in
+                "$old") olds=$((olds + 1)) ;;
+                "$new") news=$((news + 1)) ;;
+                *) fail "$state: killed at call $step, neither the old nor the new: $(tail -3 "$T/trace")" ;;
+                esac
+        done
+        equal "$(digest "$SRC/app.db")" "$new" "$state, not killed"
+        say "$state: killed at $((step - 1)) calls: old $olds times, new $news times"
+        [ $step -gt 4 ] && [ $olds -gt 0 ] && [ $news -gt 1 ] || fail 'hardly tried'
+
+        # Between any two changes of names there is a sync of the directory, and a file is synced before it gets its name.
+        rm -rf "$SRC"
+        cp -a "$T/pristine" "$SRC"
+        strace -qq -f -y -o "$T/trace" -e trace=$calls "$LITESNAP" restore --snapshot-dir="$SNAP" "$T/copy" "$SRC/app.db"
+        grep -oE "renameat.*\"app.db\"|unlinkat.*= 0|fsync\([0-9]+<$SRC>|fsync\([0-9]+<$SRC/\.litesnap" "$T/trace" |
+                sed -E 's/^renameat.*/rename/; s/^unlinkat.*/unlink/; s/.*litesnap.*/sync-file/; s/^fsync.*/sync-names/' | uniq >"$T/order"
+        case $state in
+        closed-delete) want='sync-file rename sync-names ' ;;
+        *) want='sync-file rename sync-names unlink sync-names rename sync-names ' ;;
+        esac
+        equal "$(tr '\n' ' ' <"$T/order")" "$want" "$state: the order"
+done
