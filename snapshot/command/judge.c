@@ -1,6 +1,7 @@
 /*
  * integrity_check of bytes that anybody may have written. They come to SQLite through a VFS that can read one
- * file and nothing else, as immutable, so that it neither looks for locks nor needs a WAL-index.
+ * file and nothing else. It passes for writable, since SQLite leaves out CHECK constraints where it may not
+ * write, and for a database in rollback mode, since it would want a WAL-index otherwise.
  *
  * Whoever can write a database can write its schema, and integrity_check evaluates parts of that: so no
  * function with effects (trusted_schema), no views, triggers or extensions, limits on what is parsed, and a
@@ -16,7 +17,8 @@
 
 #define HEAP_PER_CHECK (UINT64_C(512) << 20)
 #define PROGRESS_OPS   100000
-#define WRITER_VERSION 96 /* where the header has the version of the SQLite that wrote last */
+#define HEADER_MODES   18 /* where the header has the write and the read version: 2 is WAL mode */
+#define HEADER_WRITER  96 /* where the header has the version of the SQLite that wrote last */
 #define MESSAGES       10
 
 struct judge_vfs {
@@ -47,6 +49,9 @@ static int file_read(sqlite3_file *base, void *buffer, int amount, sqlite3_int64
                 vfs->error = vfs->error ? vfs->error : (int)n;
                 return SQLITE_IOERR_READ;
         }
+        for (sqlite3_int64 at = HEADER_MODES; at < HEADER_MODES + 2; at++)
+                if (offset <= at && at < offset + n && ((char *)buffer)[at - offset] == 2)
+                        ((char *)buffer)[at - offset] = 1;
         if (n == amount)
                 return SQLITE_OK;
         memset((char *)buffer + n, 0, (size_t)(amount - n));
@@ -84,7 +89,7 @@ static int file_sector_size(sqlite3_file *base) {
 }
 
 static int file_device_characteristics(sqlite3_file *base) {
-        return SQLITE_IOCAP_IMMUTABLE;
+        return 0;
 }
 
 static const sqlite3_io_methods methods = {
@@ -175,7 +180,7 @@ static bool written_by_newer(const struct judge_bytes *bytes) {
         uint8_t header[FORMAT_HEADER_SIZE];
 
         return bytes->read(bytes->userdata, header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
-               format_be32(header + WRITER_VERSION) > (uint32_t)sqlite3_libversion_number();
+               format_be32(header + HEADER_WRITER) > (uint32_t)sqlite3_libversion_number();
 }
 
 /* Runs the check. The SQLite code it ended with; *bad: it found something. */
@@ -218,7 +223,7 @@ int judge(const struct judge_bytes *bytes, bool quick, char **why) {
         *why = NULL;
         code = vfs_register(&vfs.vfs);
         if (code == SQLITE_OK)
-                code = vfs_connect(&vfs.vfs, SQLITE_OPEN_READONLY, &db);
+                code = vfs_connect(&vfs.vfs, SQLITE_OPEN_READWRITE, &db);
         if (code == SQLITE_OK) {
                 distrust(db);
                 code = ask(db, quick, &bad, why);
@@ -231,7 +236,8 @@ int judge(const struct judge_bytes *bytes, bool quick, char **why) {
         if (r == -ENOMEM || r == -EINTR)
                 return r;
         /* A schema that cannot be read is bad, unless it may be only too new for us. */
-        if (r < 0 && !bad && (code & 0xff) == SQLITE_ERROR && written_by_newer(bytes)) {
+        if (r < 0 && !bad && *why && strncmp(*why, "malformed database schema", 25) == 0 &&
+            written_by_newer(bytes)) {
                 add(why, "written by a newer SQLite than this program has (" SQLITE_VERSION ")");
                 return -EOPNOTSUPP;
         }

@@ -137,9 +137,9 @@ static int tool_of(const char *name) {
 }
 
 /*
- * A path as a pattern of the tool that matches it alone. A line cannot hold a newline, nor one of restic's a
- * blank at its end: then any character will do. rsync takes a backslash for itself in a pattern without
- * wildcards.
+ * A path as a pattern of the tool that matches it alone. A line cannot hold a newline, nor with borg and
+ * restic a blank at its end: then any character will do. rsync takes a backslash for itself in a pattern
+ * without wildcards.
  */
 static void print_pattern(enum tool tool, const char *path, const char *suffix) {
         bool wild = tool != TOOL_RSYNC || strpbrk(path, "*?[\n");
@@ -147,7 +147,7 @@ static void print_pattern(enum tool tool, const char *path, const char *suffix) 
         fputs(tool == TOOL_BORG ? "sh:" : "", stdout);
         for (const char *c = path; *c; c++) {
                 if (*c == '\n' || *c == '\r' ||
-                    (tool == TOOL_RESTIC && (*c == ' ' || *c == '\t') && c[1] == 0))
+                    (tool != TOOL_RSYNC && (*c == ' ' || *c == '\t') && c[1] == 0))
                         putchar('?');
                 else if (tool == TOOL_BORG && strchr("*?[", *c))
                         printf("[%c]", *c);

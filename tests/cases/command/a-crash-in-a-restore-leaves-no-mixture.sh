@@ -18,6 +18,16 @@ sha() {
         sha256sum | cut -d' ' -f1
 }
 new=$(digest "$T/copy.db")
+# restore_is_killed CALL N: at that call of a restore of a pristine place. False when it came to its end before.
+restore_is_killed() {
+        local status=0
+        rm -rf "$SRC"
+        cp -a "$T/pristine" "$SRC"
+        strace -qq -f -o "$T/trace" -e trace="$1" -e inject="$1:signal=KILL:when=$2" \
+                "$LITESNAP" restore --snapshot-dir="$SNAP" "$T/copy" "$SRC/app.db" >"$T/out" 2>&1 || status=$?
+        [ $status = 0 ] || [ $status = 137 ] || fail "ended with $status: $(cat "$T/out")"
+        [ $status = 137 ]
+} 2>"$T/null"
 calls=fsync,renameat,renameat2,unlinkat
 
 for state in closed-delete crash-wal crash-wal-no-shm crash-all-in-wal crash-delete crash-persist; do
@@ -29,31 +39,31 @@ for state in closed-delete crash-wal crash-wal-no-shm crash-all-in-wal crash-del
         cp -a "$T/pristine" "$T/old"
         old=$(digest "$T/old/app.db")
         [ "$old" != "$new" ] || fail 'the old state is the new one'
-        olds=0 news=0 step=0 killed=137
-        while [ $killed = 137 ]; do
-                step=$((step + 1)) killed=0
-                rm -rf "$SRC"
-                cp -a "$T/pristine" "$SRC"
-                strace -qq -f -o "$T/trace" -e trace=$calls -e inject=$calls:signal=KILL:when=$step \
-                        "$LITESNAP" restore --snapshot-dir="$SNAP" "$T/copy" "$SRC/app.db" >"$T/out" 2>&1 || killed=$?
-                [ $killed = 0 ] || [ $killed = 137 ] || fail "ended with $killed: $(cat "$T/out")"
-                # SQLite recovers what it finds.
-                case $(digest "$SRC/app.db") in
-                "$old") olds=$((olds + 1)) ;;
-                "$new") news=$((news + 1)) ;;
-                *) fail "$state: killed at call $step, neither the old nor the new: $(tail -3 "$T/trace")" ;;
-                esac
+        olds=0 news=0 kills=0
+        for call in fsync renameat unlinkat; do
+                # Killed when it is about to make the call for the nth time, until there are not so many.
+                n=1
+                while restore_is_killed $call $n; do
+                        case $(digest "$SRC/app.db") in
+                        "$old") olds=$((olds + 1)) ;;
+                        "$new") news=$((news + 1)) ;;
+                        *) fail "$state: killed at $call number $n, neither the old nor the new: $(cat "$T/trace")" ;;
+                        esac
+                        n=$((n + 1)) kills=$((kills + 1))
+                done
         done
         equal "$(digest "$SRC/app.db")" "$new" "$state, not killed"
-        say "$state: killed at $((step - 1)) calls: old $olds times, new $news times"
-        [ $step -gt 4 ] && [ $olds -gt 0 ] && [ $news -gt 1 ] || fail 'hardly tried'
+        say "$state: killed $kills times, and then it was the old one $olds times, the new one $news times"
+        if [ $kills -lt 6 ] || [ $news -lt 1 ]; then
+                fail 'hardly tried'
+        fi
 
         # Between any two changes of names there is a sync of the directory, and a file is synced before it gets its name.
         rm -rf "$SRC"
         cp -a "$T/pristine" "$SRC"
         strace -qq -f -y -o "$T/trace" -e trace=$calls "$LITESNAP" restore --snapshot-dir="$SNAP" "$T/copy" "$SRC/app.db"
         grep -oE "renameat.*\"app.db\"|unlinkat.*= 0|fsync\([0-9]+<$SRC>|fsync\([0-9]+<$SRC/\.litesnap" "$T/trace" |
-                sed -E 's/^renameat.*/rename/; s/^unlinkat.*/unlink/; s/.*litesnap.*/sync-file/; s/^fsync.*/sync-names/' | uniq >"$T/order"
+                sed -E 's/^renameat.*/rename/; s/^unlinkat.*/unlink/; s/.*source.\.litesnap.*/sync-file/; s/^fsync.*/sync-names/' | uniq >"$T/order"
         case $state in
         closed-delete) want='sync-file rename sync-names ' ;;
         *) want='sync-file rename sync-names unlink sync-names rename sync-names ' ;;

@@ -73,12 +73,19 @@ done
 if is_root; then
         make_state closed-delete "$SRC/away.db"
         mkfifo "$T/opened"
+        # shellcheck disable=SC2016 # for the other shell
         unshare --pid --fork --kill-child sh -c 'exec 3<>"$1"; echo >"$2"; exec sleep 1000' - "$SRC/away.db" "$T/opened" &
         OTHERS+=($!)
         read -r _ <"$T/opened"
         refused_as 4 "$SRC/away.db: in use by" "$T/copy" "$SRC/away.db"
-        (mount -t tmpfs none /proc && refused_as 4 'in use by a process that cannot be seen' "$T/copy" "$SRC/away.db") 2>"$T/null" ||
-                say 'not tried without /proc'
+        without_proc() {
+                # shellcheck disable=SC2016 # for the other shell
+                unshare --mount sh -c 'mount -t tmpfs none /proc && exec "$@"' - "$LITESNAP" restore --snapshot-dir="$SNAP" "$@"
+        }
+        if is_plain; then
+                exits 4 without_proc "$T/copy" "$SRC/away.db"
+                said 'in use by a process that cannot be seen from here'
+        fi
         exits 0 restore --force "$T/copy" "$SRC/away.db"
 fi
 cp "$T/copy" "$T/bad"
@@ -119,8 +126,11 @@ if is_root; then
         mount -t tmpfs -o size=300K,mode=755 none "$SRC/small"
         MOUNTS+=("$SRC/small")
         make_state pages-512 "$SRC/small/app.db"
-        head -c 200K /dev/zero >"$SRC/small/rest" || true
-        refused_as 5 'No space left on device' "$T/copy" "$SRC/small/app.db"
+        head -c 200K /dev/zero >"$SRC/small/rest" 2>"$T/null" || true
+        was=$(sha256sum "$SRC/small/app.db")
+        exits 5 restore "$T/copy" "$SRC/small/app.db"
+        said "$SRC/small/app.db: cannot write its successor: No space left on device"
+        equal "$(sha256sum "$SRC/small/app.db")" "$was" 'DEST on a full disk'
         no_drafts "$SRC"
         umount "$SRC/small"
 fi

@@ -89,7 +89,8 @@ if is_root; then
         reachable_programs
         cp "$LITESNAP" "$T/litesnap"
         chmod 700 "$SRC/deep"
-        exits 3 as_user "${AS[@]}" "$T/litesnap" list "$SRC"
+        chmod 1777 "$SNAP"
+        exits 3 as_user "${AS[@]}" "$T/litesnap" list --snapshot-dir="$SNAP" "$SRC"
         said "$SRC/deep: cannot open: Permission denied"
         grep -q small "$T/out" || fail 'what can be read is not listed'
 fi

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
 
+# shellcheck disable=SC2016 # a name
 names=(plain 'a b' 'wild*card' 'q?' '[set]' 'back\slash' 'both\*' '#hash' '!bang' '$HOME' '- x' ' lead' 'trail ' $'new\nline' 'ü')
 mkdir "$SRC/sub"
 for name in "${names[@]}"; do
@@ -18,7 +19,7 @@ done
 echo file >"$SRC/wildcatcard"
 echo file >"$SRC/s"
 echo file >"$SRC/sub/both\\no"
-(cd "$SRC" && find . -type f ! -name '*.txt' ! -name 'x*' ! -name wildcatcard ! -name s ! -name 'both\\no' | wc -l) >"$T/databases"
+(cd "$SRC" && find . -type f ! -name '*.txt' ! -name 'x*' ! -name wildcatcard ! -name s ! -name 'both\\no' -printf x | wc -c) >"$T/databases"
 equal "$(cat "$T/databases")" $((${#names[@]} * 4)) 'databases and side files'
 (cd "$SRC" && find . -type f \( -name '*.txt' -o -name 'x*' -o -name wildcatcard -o -name s -o -name 'both\\no' \) -print0 | sort -z) >"$T/wanted"
 

@@ -8,8 +8,12 @@ answer='{"version":"0.1.0","source":"/srv/\"a\"","engine":"auto","since":"2026-0
  "refused":{"busy":2,"corrupt":0},"last_refused":[{"when":"2026-01-02T04:00:00Z","path":"/srv/b.db","cause":"busy"}],"copies":3,
  "copied_bytes":3221225472,"room":{"in_use_bytes":1048576,"largest_bytes":1500,"limit_bytes":0},"longest_wait_seconds":1.25,
  "pins":{"held":1,"oldest_seconds":0.5}}'
-setfattr -n user.litesnapfs.status -v "$answer" "$MNT" || skip 'no extended attributes here'
-setfattr -n user.litesnapfs.metrics -v $'# HELP litesnapfs_served_total x\n# TYPE litesnapfs_served_total counter\nlitesnapfs_served_total 12\n' "$MNT"
+metrics=$'# HELP litesnapfs_served_total x\n# TYPE litesnapfs_served_total counter\nlitesnapfs_served_total 12\n'
+"$PYTHON" - "$MNT" "$answer" "$metrics" <<'EOF' || skip 'no extended attributes here'
+import os, sys
+os.setxattr(sys.argv[1], "user.litesnapfs.status", sys.argv[2].encode())
+os.setxattr(sys.argv[1], "user.litesnapfs.metrics", sys.argv[3].encode())
+EOF
 
 exits 0 litesnap status "$MNT"
 cat >"$T/wanted" <<EOF
