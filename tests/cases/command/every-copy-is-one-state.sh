@@ -6,6 +6,8 @@
 
 start_writer "$SRC/app.db" --journal "$1" --size 3M
 torture_reader --via-command --path "${AS[*]} $LITESNAP copy --snapshot-dir=$SNAP $SRC/app.db -" --snapshots "$(scaled 60)"
+# The judge of a command convicts what is no copy.
+torture_reader --via-command --path "cat $SRC/app.db" --snapshots 60 --expect-bad
 # A check is of a snapshot as well: a live database passes.
 exits 0 litesnap check --snapshot-dir="$SNAP" "$SRC"
 stop_writer
