@@ -135,12 +135,16 @@ int write_snapshot(int fd, bool pipe, struct snapshot *snapshot, bool progress) 
                 ssize_t n = command_interrupted() ? -EINTR : source_read(snapshot, buffer, CHUNK, at);
 
                 if (n <= 0)
-                        return n < 0 ? (int)n : -EIO;
-                r = pipe ? write_pipe(fd, buffer, (size_t)n) : base_pwrite(fd, buffer, (size_t)n, at);
-                at += (uint64_t)n;
+                        r = n < 0 ? (int)n : -EIO;
+                else
+                        r = pipe ? write_pipe(fd, buffer, (size_t)n) : base_pwrite(fd, buffer, (size_t)n, at);
+                at += n > 0 ? (uint64_t)n : 0;
                 if (r == 0)
                         progress_say(&bar, at);
         }
+        /* The message about it gets a line of its own. */
+        if (r < 0 && bar.said_ns > 0)
+                fputc('\n', stderr);
         return r;
 }
 

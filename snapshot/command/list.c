@@ -15,7 +15,7 @@ struct entry {
         char journal_mode[16];
         unsigned long page_size; /* 0: it could not be looked at */
         uint64_t size, wal_size; /* of what a copy would be; of the -wal as it lies there */
-        bool in_use, locked, writing, hot;
+        bool in_use, locked, hot;
         const char *unsafe; /* the file system whose locks may not be seen from here, or NULL */
         const char *proof;  /* what would vouch for a copy */
 };
@@ -39,7 +39,7 @@ static const char *proof_of(const struct entry *entry, const struct journal *jou
         if (strcmp(entry->journal_mode, "wal") == 0)
                 return entry->wal_size > 0 ? "wal" : entry->in_use ? "lock" : "stat";
         if (entry->hot)
-                return "journal";
+                return journal->state == JOURNAL_UNKNOWN ? "none" : "journal";
         if (!entry->locked)
                 return "lock";
         return journal->exists ? "journal" : "quiet";
@@ -66,10 +66,9 @@ static void look(struct store *store, const struct found *found, struct entry *e
         entry->locked = lock_excluded(fd) > 0;
         entry->unsafe = unsafe_name(fd);
         /* The journal first and RESERVED after it: beside a writer the other order finds a hot one. */
-        if (journal_look(&found->file, &journal, &side) == 0 && journal.state == JOURNAL_VALID) {
-                entry->writing = lock_reserved_held(fd) != 0 || entry->locked;
-                entry->hot = !entry->writing;
-        }
+        if (journal_look(&found->file, &journal, &side) == 0 &&
+            (journal.state == JOURNAL_VALID || journal.state == JOURNAL_UNKNOWN))
+                entry->hot = lock_reserved_held(fd) == 0 && !entry->locked;
         entry->proof = proof_of(entry, &journal);
 }
 

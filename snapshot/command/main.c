@@ -154,7 +154,7 @@ static int parse(const struct command *command, struct command_options *options,
 }
 
 static void say(enum base_level level, const char *message) {
-        /* After the progress, if there is one. */
+        /* Results and errors in the order they came, if both go to one place. */
         fflush(stdout);
         fprintf(stderr, "litesnap: %s\n", message);
 }

@@ -42,12 +42,16 @@ static bool find_process(const struct stat *st, char *who, size_t size) {
         DIR *proc = opendir("/proc");
         struct dirent *entry;
         bool found = false;
+        char self[32] = "";
 
+        /* Not getpid(): /proc may be that of another process namespace. */
+        if (readlink("/proc/self", self, sizeof(self) - 1) < 0)
+                self[0] = 0;
         while (proc && !found && (entry = readdir(proc))) {
                 char path[300], name[64] = "";
                 _cleanup_(base_closep) int fd = -1;
 
-                if (!isdigit((unsigned char)entry->d_name[0]) || atoi(entry->d_name) == getpid() ||
+                if (!isdigit((unsigned char)entry->d_name[0]) || strcmp(entry->d_name, self) == 0 ||
                     !has_open(dirfd(proc), entry->d_name, st))
                         continue;
                 found = true;

@@ -18,6 +18,18 @@ hold_state live-wal-undone "$SRC/live.db"
 hold_state live-exclusive-delete "$SRC/locked.db"
 hold_state live-exclusive-memory "$SRC/quiet.db"
 hold_state live-reading "$SRC/reading.db"
+# In the midst of a transaction that has begun to write: its journal looks like one that a crash has left.
+make_state closed-delete "$SRC/writing.db"
+"$PYTHON" - "$SRC/writing.db" "$T/writing" <<'EOF' &
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in "PRAGMA cache_size = 5", "BEGIN IMMEDIATE", "UPDATE bulk SET body = hex(randomblob(380))":
+    db.execute(statement)
+open(sys.argv[2], "w").close()
+signal.pause()
+EOF
+OTHERS+=($!)
+wait_for 30 test -e "$T/writing"
 mkdir -p "$SRC/deep/er"
 make_state closed-wal "$SRC/deep/er/idle.db"
 make_state crash-delete "$SRC/deep/hot.db"
@@ -36,6 +48,7 @@ exits 0 timeout 60 "${AS[@]}" "$LITESNAP" list --json --snapshot-dir="$SNAP" "$S
 equal "$(fact live.db journal_mode) $(fact live.db in_use) $(fact live.db locked) $(fact live.db proof)" '"wal" true false "wal"' live.db
 [ "$(fact live.db wal_size)" = "$(stat -c %s "$SRC/live.db-wal")" ] || fail "wal_size of live.db"
 equal "$(fact locked.db locked) $(fact locked.db in_use) $(fact locked.db hot_journal) $(fact locked.db proof)" 'true true false "journal"' locked.db
+equal "$(fact writing.db locked) $(fact writing.db hot_journal) $(fact writing.db proof)" 'true false "journal"' writing.db
 equal "$(fact quiet.db locked) $(fact quiet.db proof)" 'true "quiet"' quiet.db
 equal "$(fact reading.db in_use) $(fact reading.db locked) $(fact reading.db proof)" 'true false "lock"' reading.db
 equal "$(fact idle.db in_use) $(fact idle.db proof) $(fact idle.db wal_size)" 'false "stat" 0' idle.db
@@ -45,12 +58,12 @@ equal "$(fact small page_size) $(fact small size) $(fact small unsafe_place)" "5
 import json, os, sys
 answer = json.load(open(sys.argv[1]))
 names = sorted(os.path.relpath(os.fsencode(d["path"]), os.fsencode(sys.argv[2])) for d in answer["databases"])
-wanted = sorted([b"live.db", b"locked.db", b"quiet.db", b"reading.db", b"deep/er/idle.db", b"deep/hot.db", b"small",
+wanted = sorted([b"live.db", b"locked.db", b"quiet.db", b"reading.db", b"writing.db", b"deep/er/idle.db", b"deep/hot.db", b"small",
                  b'deep/\xff\n"\\\xed\xa0\x80\xc3\xa9'])
 assert names == wanted, names
 sizes = [d["size"] for d in answer["databases"]]
 totals = answer["totals"]
-assert totals == {"databases": 8, "size": sum(sizes), "wal_size": sum(d["wal_size"] for d in answer["databases"]),
+assert totals == {"databases": 9, "size": sum(sizes), "wal_size": sum(d["wal_size"] for d in answer["databases"]),
                   "room_for_largest": max(sizes), "room_for_all": sum(sizes)}, totals
 EOF
 # A copy has the size that was told.
@@ -59,8 +72,8 @@ for db in live.db deep/hot.db deep/er/idle.db; do
 done
 
 exits 0 litesnap list --snapshot-dir="$SNAP" "$SRC"
-equal "$(grep -c . "$T/out")" 10 'lines for people'
-grep -q '^8 databases of ' "$T/out" || fail 'no totals'
+equal "$(grep -c . "$T/out")" 11 'lines for people'
+grep -q '^9 databases of ' "$T/out" || fail 'no totals'
 grep -q 'wal .*in use .*live.db$' "$T/out" || fail 'no line for live.db'
 grep -q 'idle, hot journal .*hot.db$' "$T/out" || fail 'no line for hot.db'
 equal "$(LC_ALL=C tr -d '\n -~\200-\377' <"$T/out" | wc -c)" 0 'control characters'
