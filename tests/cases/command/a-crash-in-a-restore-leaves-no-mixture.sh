@@ -30,10 +30,29 @@ restore_is_killed() {
 } 2>"$T/null"
 calls=fsync,renameat,renameat2,unlinkat
 
-for state in closed-delete crash-wal crash-wal-no-shm crash-all-in-wal crash-delete crash-persist; do
+# make_part wal|delete DB: a crash after which a WAL or a journal holds a part of the pages, so that beside another main it would make a
+# mixture, and not the old state again.
+make_part() {
+        make_state closed-delete "$2"
+        "$PYTHON" - "$@" <<'EOF' || true
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[2], isolation_level=None)
+for statement in [f"PRAGMA journal_mode = {sys.argv[1]}", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA wal_autocheckpoint = 0",
+                  "PRAGMA cache_size = 1", "BEGIN IMMEDIATE", "UPDATE bulk SET body = hex(randomblob(400)) WHERE id > 180"]:
+    db.execute(statement).fetchall()
+if sys.argv[1] == "wal":
+    db.execute("COMMIT")
+os.kill(os.getpid(), signal.SIGKILL)
+EOF
+}
+
+for state in part-wal part-delete closed-delete crash-wal crash-wal-no-shm crash-all-in-wal crash-delete crash-persist; do
         rm -rf "$T/pristine"
         mkdir "$T/pristine"
-        make_state $state "$T/pristine/app.db"
+        case $state in
+        part-*) make_part "${state#part-}" "$T/pristine/app.db" ;;
+        *) make_state $state "$T/pristine/app.db" ;;
+        esac
         # What SQLite makes of it.
         rm -rf "$T/old"
         cp -a "$T/pristine" "$T/old"
