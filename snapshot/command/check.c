@@ -109,7 +109,7 @@ static int conclude(const struct check *check, const char *first) {
                 return STATUS_BAD;
         if (check->failed > 0)
                 return check->status;
-        if (check->walk.status == STATUS_OK && all == 0) {
+        if (check->walk.status == STATUS_OK && all == 0 && !command_interrupted()) {
                 base_log(BASE_LOG_ERROR, "%s: no database there", first);
                 return STATUS_NOTHING;
         }

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define HEAP_PER_CHECK (UINT64_C(512) << 20)
-#define PROGRESS_OPS   500
+#define PROGRESS_OPS   100
 #define HEADER_MODES   18 /* where the header has the write and the read version: 2 is WAL mode */
 #define HEADER_WRITER  96 /* where the header has the version of the SQLite that wrote last */
 #define MESSAGES       10

@@ -224,7 +224,7 @@ int list_run(const struct command_options *options, char **arguments) {
                 print_totals(&totals, options->json);
         walk_deinit(&walk);
         store_free(walk.store);
-        if (walk.status == STATUS_OK && totals.databases == 0) {
+        if (walk.status == STATUS_OK && totals.databases == 0 && !command_interrupted()) {
                 base_log(BASE_LOG_ERROR, "%s: no database there", arguments[0]);
                 return STATUS_NOTHING;
         }

@@ -74,23 +74,30 @@ static void unescape(char *text) {
         *to = 0;
 }
 
-/* The mounts of litesnapfs, as arguments: a list that ends with NULL and lasts as long as the program. */
+static void free_mounts(char **mounts) {
+        for (char **mount = mounts; mount && *mount; mount++)
+                free(*mount);
+        free(mounts);
+}
+
+/* The mounts of litesnapfs, as arguments: a list that ends with NULL, for free_mounts(). */
 static char **find_mounts(void) {
         FILE *file = fopen("/proc/self/mountinfo", "re");
         char **mounts = calloc(1, sizeof(*mounts)), *line = NULL;
         size_t n = 0, size = 0;
 
         while (file && mounts && getline(&line, &size, file) > 0) {
-                char *place = line;
+                char *place = line, **more;
 
                 if (!strstr(line, " - fuse.litesnapfs "))
                         continue;
                 /* The fifth field. */
                 for (int i = 0; place && i < 4; i++)
                         place = strchr(place, ' ') ? strchr(place, ' ') + 1 : NULL;
-                mounts = place ? reallocarray(mounts, n + 2, sizeof(*mounts)) : mounts;
-                if (!mounts || !place)
+                more = place ? reallocarray(mounts, n + 2, sizeof(*mounts)) : NULL;
+                if (!more)
                         break;
+                mounts = more;
                 mounts[n] = strndup(place, strcspn(place, " "));
                 if (mounts[n])
                         unescape(mounts[n++]);
@@ -217,23 +224,23 @@ static int write_metrics(const char *mount, const char *file) {
 }
 
 int status_run(const struct command_options *options, char **arguments) {
-        char **mounts = arguments[0] ? arguments : find_mounts();
+        char **found = arguments[0] ? NULL : find_mounts(), **mounts = found ? found : arguments;
         int status = STATUS_OK;
 
-        if (!mounts || !mounts[0]) {
+        if (!mounts[0]) {
                 base_log(BASE_LOG_ERROR, "no litesnapfs is mounted here");
-                return STATUS_NOTHING;
-        }
-        if (options->prometheus && mounts[1]) {
+                status = STATUS_NOTHING;
+        } else if (options->prometheus && mounts[1]) {
                 base_log(BASE_LOG_ERROR, "there are several mounts: name the one for %s",
                          options->prometheus);
-                return STATUS_USAGE;
+                status = STATUS_USAGE;
         }
-        for (; *mounts; mounts++) {
+        for (; status != STATUS_USAGE && *mounts; mounts++) {
                 int r = options->prometheus ? write_metrics(*mounts, options->prometheus)
                                             : show(*mounts, options->json);
 
                 status = status == STATUS_OK ? r : status;
         }
+        free_mounts(found);
         return status;
 }

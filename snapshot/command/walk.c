@@ -120,14 +120,17 @@ static bool walk_root(struct walk *walk, const char *root, struct found *found) 
                 walk_enter(walk, base_open_source(fd, ".", O_DIRECTORY), path);
                 return false;
         }
-        r = place_init(&place, root);
+        r = path ? place_init(&place, root) : -ENOMEM;
         if (r == 0)
                 r = place_stat(&place, &st);
-        if (r == 0 && path && walk_file(walk, place.file.dirfd, place.file.name, path, &st, found))
-                return true;
-        if (r < 0)
+        if (r < 0) {
                 walk_failed(walk, root, "cannot open", r);
-        else if (walk->status == STATUS_OK)
+                free(path);
+                return false;
+        }
+        if (walk_file(walk, place.file.dirfd, place.file.name, path, &st, found))
+                return true;
+        if (walk->status == STATUS_OK)
                 walk_failed(walk, root, "is no SQLite database", -EINVAL);
         return false;
 }

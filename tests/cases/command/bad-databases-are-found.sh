@@ -102,14 +102,14 @@ import sqlite3, sys
 def schema(path, sql):
     db = sqlite3.connect(path)
     db.execute("CREATE TABLE t(a)")
-    db.executemany("INSERT INTO t VALUES(?)", [(i % 9,) for i in range(20000)])
+    db.executemany("INSERT INTO t VALUES(?)", [(i % 9,) for i in range(100000)])
     db.commit()
     db.execute("PRAGMA writable_schema = ON")
     db.execute("UPDATE sqlite_schema SET sql = ?", (sql,))
     db.commit()
 schema(sys.argv[1], "CREATE TABLE t(a, CHECK (length(hex(zeroblob(400000000))) >= a))")
-# Twenty million bytes for each row.
-schema(sys.argv[2], "CREATE TABLE t(a, CHECK (length(replace(hex(zeroblob(10000 + a)), '0', hex(zeroblob(500)))) >= a))")
+# Two million bytes for each row.
+schema(sys.argv[2], "CREATE TABLE t(a, CHECK (length(replace(hex(zeroblob(10000 + a)), '0', hex(zeroblob(50)))) >= a))")
 EOF
 if is_plain; then
         exits 3 check "$T/greedy.db"
