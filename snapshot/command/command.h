@@ -74,13 +74,9 @@ int place_init(struct place *place, const char *path);
 void place_deinit(struct place *place);
 /* Its lstat: 0, -ENOENT, -errno. */
 int place_stat(const struct place *place, struct stat *st);
-/* The stat of its side file. False when there is none. */
-bool place_side(const struct place *place, const char *suffix, struct stat *st);
 
 /* store_open(), waited for. 0 with a reference to *snapshot; -errno, which has been logged but for -EINTR. */
 int source_open(struct store *store, const struct store_file *file, struct snapshot **snapshot);
-/* snapshot_read(), waited for: the count, fewer than size only at the end, or -errno (logged). */
-ssize_t source_read(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset);
 /* snapshot_fact() as a string. False when there is no such fact. */
 bool source_fact(const struct snapshot *snapshot, const char *name, char text[256]);
 

@@ -181,18 +181,10 @@ int place_stat(const struct place *place, struct stat *st) {
         return fstatat(place->file.dirfd, place->file.name, st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-bool place_side(const struct place *place, const char *suffix, struct stat *st) {
-        char name[512];
-        int n = snprintf(name, sizeof(name), "%s%s", place->file.name, suffix);
-
-        return n < (int)sizeof(name) && fstatat(place->file.dirfd, name, st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* ---- snapshots ---------------------------------------------------------------------------------- */
 
 /* What comes by a callback, on its way to a thread that waits for it. */
 struct answer {
-        struct snapshot_wait wait;
         struct mutex lock;
         pthread_cond_t given;
         bool done;
@@ -220,7 +212,7 @@ static void answer_give(struct answer *answer, int result, struct snapshot *snap
         pthread_cond_signal(&answer->given);
 }
 
-/* Waits; a ticket is cancelled when a signal comes. A signal wakes no other thread: hence the looks. */
+/* Waits; the ticket is cancelled when a signal comes. A signal wakes no other thread: hence the looks. */
 static int answer_await(struct answer *answer, struct store_ticket *ticket) {
         bool cancelled = false;
 
@@ -233,7 +225,7 @@ static int answer_await(struct answer *answer, struct store_ticket *ticket) {
                         return answer->result;
                 }
                 mutex_unlock(&answer->lock);
-                if (ticket && !cancelled && command_interrupted()) {
+                if (!cancelled && command_interrupted()) {
                         store_cancel(ticket);
                         cancelled = true;
                 }
@@ -280,24 +272,6 @@ int source_open(struct store *store, const struct store_file *file, struct snaps
                 command_failed(file->path, "becomes another file all the time", r);
         *snapshot = r == 0 ? answer.snapshot : NULL;
         return r;
-}
-
-static void on_arrived(struct snapshot_wait *wait) {
-        answer_give(container_of(wait, struct answer, wait), 0, NULL);
-}
-
-ssize_t source_read(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset) {
-        struct answer answer;
-        ssize_t n;
-
-        answer_init(&answer);
-        answer.wait.fn = on_arrived;
-        while ((n = snapshot_read(snapshot, buffer, size, offset, &answer.wait)) == -EAGAIN) {
-                answer_await(&answer, NULL);
-                answer.done = false;
-        }
-        answer_deinit(&answer);
-        return n;
 }
 
 bool source_fact(const struct snapshot *snapshot, const char *name, char text[256]) {

@@ -19,7 +19,7 @@ static int check_target(const struct place *dest, const struct stat *source) {
         int r;
 
         for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-                if (!place_side(dest, suffixes[i], &side) || side.st_size == 0)
+                if (file_side_stat(&dest->file, suffixes[i], &side) < 0 || side.st_size == 0)
                         continue;
                 base_log(BASE_LOG_ERROR,
                          "%s: a %s lies beside it, which SQLite would apply to the copy (use litesnap "

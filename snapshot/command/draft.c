@@ -132,7 +132,7 @@ int write_snapshot(int fd, bool pipe, struct snapshot *snapshot, bool progress) 
         int r = buffer ? 0 : -ENOMEM;
 
         while (r == 0 && at < bar.total) {
-                ssize_t n = command_interrupted() ? -EINTR : source_read(snapshot, buffer, CHUNK, at);
+                ssize_t n = command_interrupted() ? -EINTR : snapshot_read(snapshot, buffer, CHUNK, at);
 
                 if (n <= 0)
                         r = n < 0 ? (int)n : -EIO;

@@ -247,7 +247,7 @@ int judge(const struct judge_bytes *bytes, bool quick, char **why) {
 /* ---- whose bytes -------------------------------------------------------------------------------- */
 
 static ssize_t read_snapshot(void *userdata, void *buffer, size_t size, uint64_t offset) {
-        return source_read(userdata, buffer, size, offset);
+        return snapshot_read(userdata, buffer, size, offset);
 }
 
 int judge_snapshot(struct snapshot *snapshot, bool quick, char **why) {

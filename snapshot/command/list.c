@@ -8,7 +8,6 @@
 #include "snapshot/lock.h"
 #include "snapshot/unsafe.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 struct entry {
@@ -37,19 +36,19 @@ static void get_fact(struct store *store, const struct found *found, const char 
 /* What a copy that is taken now would be proven by, without a try: as snapshot/README.md has it. */
 static const char *proof_of(const struct entry *entry, const struct journal *journal) {
         if (strcmp(entry->journal_mode, "wal") == 0)
-                return entry->wal_size > 0 ? "wal" : entry->in_use ? "lock" : "stat";
+                return entry->wal_size > 0 || entry->in_use ? "wal" : "stat";
         if (entry->hot)
                 return journal->state == JOURNAL_UNKNOWN ? "none" : "journal";
         if (!entry->locked)
                 return "lock";
-        return journal->exists ? "journal" : "quiet";
+        return journal->exists ? "stat" : "none";
 }
 
 static void look(struct store *store, const struct found *found, struct entry *entry) {
         _cleanup_(base_closep) int fd = base_open_source(found->file.dirfd, found->file.name, 0), side = -1;
         struct stat st = found->st, wal;
         struct journal journal = { .state = JOURNAL_NONE };
-        char text[32], name[512];
+        char text[32];
 
         *entry = (struct entry){ .proof = "" };
         get_fact(store, found, "journal_mode", entry->journal_mode, sizeof(entry->journal_mode));
@@ -57,8 +56,7 @@ static void look(struct store *store, const struct found *found, struct entry *e
         entry->page_size = strtoul(text, NULL, 10);
         store_attr(store, &found->file, &st);
         entry->size = (uint64_t)st.st_size;
-        snprintf(name, sizeof(name), "%s-wal", found->file.name);
-        if (fstatat(found->file.dirfd, name, &wal, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(wal.st_mode))
+        if (file_side_stat(&found->file, "-wal", &wal) == 0 && S_ISREG(wal.st_mode))
                 entry->wal_size = (uint64_t)wal.st_size;
         if (fd < 0)
                 return;
@@ -66,7 +64,7 @@ static void look(struct store *store, const struct found *found, struct entry *e
         entry->locked = lock_excluded(fd) > 0;
         entry->unsafe = unsafe_name(fd);
         /* The journal first and RESERVED after it: beside a writer the other order finds a hot one. */
-        if (journal_look(&found->file, &journal, &side) == 0 &&
+        if (journal_look(&found->file, &found->st, &journal, &side) == 0 &&
             (journal.state == JOURNAL_VALID || journal.state == JOURNAL_UNKNOWN))
                 entry->hot = lock_reserved_held(fd) == 0 && !entry->locked;
         entry->proof = proof_of(entry, &journal);

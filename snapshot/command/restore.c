@@ -17,7 +17,6 @@
 #include "snapshot/command/command.h"
 
 #include "snapshot/lock.h"
-#include "snapshot/visible.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +29,7 @@ struct restore {
         struct store *store;
         struct place copy, dest;
         int fd;                      /* DEST as it is; -1: there is none */
-        bool adds;                   /* a side file adds something to DEST */
+        bool adds;                   /* a side file may add something to DEST */
         struct stat seen[3];         /* DEST, its -wal and its -journal, before anything was read */
         struct draft fresh, settled; /* the new DEST; the old state, if it has to be settled first */
 };
@@ -47,8 +46,8 @@ static int object(const struct restore *restore, int status, const char *path, c
 static void look(const struct restore *restore, struct stat seen[3]) {
         memset(seen, 0, 3 * sizeof(*seen));
         place_stat(&restore->dest, &seen[0]);
-        place_side(&restore->dest, "-wal", &seen[1]);
-        place_side(&restore->dest, "-journal", &seen[2]);
+        file_side_stat(&restore->dest.file, "-wal", &seen[1]);
+        file_side_stat(&restore->dest.file, "-journal", &seen[2]);
 }
 
 static bool unchanged(const struct restore *restore) {
@@ -86,7 +85,7 @@ static int check_dest(struct restore *restore) {
                 return STATUS_FAILED;
         }
         r = store_classify(restore->store, &dest->file, &restore->seen[0]);
-        restore->adds = r == STORE_DATABASE && visible_side(&dest->file);
+        restore->adds = r == STORE_DATABASE && restore->seen[1].st_size + restore->seen[2].st_size > 0;
         restore->fd = openat(dest->file.dirfd, dest->file.name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (r < 0 || restore->fd < 0)
                 return command_failed(dest->file.path, "cannot open", r < 0 ? r : -errno);

@@ -47,9 +47,9 @@ fingerprint "$SRC" >"$T/before"
 exits 0 timeout 60 "${AS[@]}" "$LITESNAP" list --json --snapshot-dir="$SNAP" "$SRC"
 equal "$(fact live.db journal_mode) $(fact live.db in_use) $(fact live.db locked) $(fact live.db proof)" '"wal" true false "wal"' live.db
 [ "$(fact live.db wal_size)" = "$(stat -c %s "$SRC/live.db-wal")" ] || fail "wal_size of live.db"
-equal "$(fact locked.db locked) $(fact locked.db in_use) $(fact locked.db hot_journal) $(fact locked.db proof)" 'true true false "journal"' locked.db
-equal "$(fact writing.db locked) $(fact writing.db hot_journal) $(fact writing.db proof)" 'true false "journal"' writing.db
-equal "$(fact quiet.db locked) $(fact quiet.db proof)" 'true "quiet"' quiet.db
+equal "$(fact locked.db locked) $(fact locked.db in_use) $(fact locked.db hot_journal) $(fact locked.db proof)" 'true true false "stat"' locked.db
+equal "$(fact writing.db locked) $(fact writing.db hot_journal) $(fact writing.db proof)" 'true false "stat"' writing.db
+equal "$(fact quiet.db locked) $(fact quiet.db proof)" 'true "none"' quiet.db
 equal "$(fact reading.db in_use) $(fact reading.db locked) $(fact reading.db proof)" 'true false "lock"' reading.db
 equal "$(fact idle.db in_use) $(fact idle.db proof) $(fact idle.db wal_size)" 'false "stat" 0' idle.db
 equal "$(fact hot.db hot_journal) $(fact hot.db proof) $(fact hot.db journal_mode)" 'true "journal" "rollback"' hot.db
