@@ -84,14 +84,14 @@ static void *check_thread(void *userdata) {
                 pthread_mutex_unlock(&check->walking);
                 if (!more)
                         return NULL;
-                r = source_open(check->walk.store, &found.file, &snapshot);
+                r = source_open(check->walk.store, found.file, &snapshot);
                 if (r == 0)
                         r = judge_snapshot(snapshot, check->options->quick, &why);
                 if (r != -EINTR)
-                        report(check, found.path, snapshot, r, why);
+                        report(check, found.file->path, snapshot, r, why);
                 snapshot_unref(snapshot);
                 free(why);
-                found_deinit(&found);
+                file_free(found.file);
         }
 }
 
@@ -116,7 +116,7 @@ static int conclude(const struct check *check, const char *first) {
         return check->walk.status;
 }
 
-int check_run(const struct command_options *options, char **arguments) {
+int run_check(const struct command_options *options, char **arguments) {
         struct check check = {
                 .options = options,
                 .walk = { .one_file_system = options->one_file_system, .roots = arguments },

@@ -34,11 +34,11 @@ struct command_options {
 };
 
 /* Each returns an enum command_status. arguments end with NULL. */
-int list_run(const struct command_options *options, char **arguments);
-int copy_run(const struct command_options *options, char **arguments);
-int check_run(const struct command_options *options, char **arguments);
-int restore_run(const struct command_options *options, char **arguments);
-int status_run(const struct command_options *options, char **arguments);
+int run_list(const struct command_options *options, char **arguments);
+int run_copy(const struct command_options *options, char **arguments);
+int run_check(const struct command_options *options, char **arguments);
+int run_restore(const struct command_options *options, char **arguments);
+int run_status(const struct command_options *options, char **arguments);
 
 /* ---- common.c ----------------------------------------------------------------------------------- */
 
@@ -99,10 +99,9 @@ struct walk {
         int status; /* the worst that was met, as an enum command_status */
 };
 
-/* A database. file.path belongs to it, and begins as the root was named. */
+/* A database. file->path begins as the root was named. */
 struct found {
-        struct store_file file;
-        char *name, *path;
+        struct store_file *file; /* for file_free() */
         struct stat st;
 };
 
@@ -110,7 +109,6 @@ struct found {
  * been said). */
 bool walk_next(struct walk *walk, struct found *found);
 void walk_deinit(struct walk *walk);
-void found_deinit(struct found *found);
 
 /* ---- judge.c ------------------------------------------------------------------------------------ */
 

@@ -89,7 +89,7 @@ static int copy_to_file(const struct command_options *options, const struct plac
         return r < 0 ? command_failed(dest->file.path, "cannot be written", r) : STATUS_OK;
 }
 
-int copy_run(const struct command_options *options, char **arguments) {
+int run_copy(const struct command_options *options, char **arguments) {
         _cleanup_(place_deinit) struct place source = PLACE_NULL, dest = PLACE_NULL;
         bool to_stdout = strcmp(arguments[1], "-") == 0;
         struct snapshot *snapshot = NULL;

@@ -28,7 +28,7 @@ struct totals {
 
 static void get_fact(struct store *store, const struct found *found, const char *name, char *text,
                      size_t size) {
-        int n = store_fact(store, &found->file, &found->st, name, text, size - 1);
+        int n = store_fact(store, found->file, &found->st, name, text, size - 1);
 
         text[n > 0 ? n : 0] = 0;
 }
@@ -45,7 +45,7 @@ static const char *proof_of(const struct entry *entry, const struct journal *jou
 }
 
 static void look(struct store *store, const struct found *found, struct entry *entry) {
-        _cleanup_(base_closep) int fd = base_open_source(found->file.dirfd, found->file.name, 0), side = -1;
+        _cleanup_(base_closep) int fd = base_open_source(found->file->dirfd, found->file->name, 0), side = -1;
         struct stat st = found->st, wal;
         struct journal journal = { .state = JOURNAL_NONE };
         char text[32];
@@ -54,9 +54,9 @@ static void look(struct store *store, const struct found *found, struct entry *e
         get_fact(store, found, "journal_mode", entry->journal_mode, sizeof(entry->journal_mode));
         get_fact(store, found, "page_size", text, sizeof(text));
         entry->page_size = strtoul(text, NULL, 10);
-        store_attr(store, &found->file, &st);
+        store_attr(store, found->file, &st);
         entry->size = (uint64_t)st.st_size;
-        if (file_side_stat(&found->file, "-wal", &wal) == 0 && S_ISREG(wal.st_mode))
+        if (file_side_stat(found->file, "-wal", &wal) == 0 && S_ISREG(wal.st_mode))
                 entry->wal_size = (uint64_t)wal.st_size;
         if (fd < 0)
                 return;
@@ -64,7 +64,7 @@ static void look(struct store *store, const struct found *found, struct entry *e
         entry->locked = lock_excluded(fd) > 0;
         entry->unsafe = unsafe_name(fd);
         /* The journal first and RESERVED after it: beside a writer the other order finds a hot one. */
-        if (journal_look(&found->file, &found->st, &journal, &side) == 0 &&
+        if (journal_look(found->file, &found->st, &journal, &side) == 0 &&
             (journal.state == JOURNAL_VALID || journal.state == JOURNAL_UNKNOWN))
                 entry->hot = lock_reserved_held(fd) == 0 && !entry->locked;
         entry->proof = proof_of(entry, &journal);
@@ -74,7 +74,7 @@ static void look(struct store *store, const struct found *found, struct entry *e
 
 static void print_json(const struct found *found, const struct entry *entry, bool first) {
         printf("%s\n    {\"path\": ", first ? "" : ",");
-        json_string(stdout, found->path);
+        json_string(stdout, found->file->path);
         printf(", \"journal_mode\": \"%s\", \"page_size\": %lu, \"size\": %llu, \"wal_size\": %llu, "
                "\"in_use\": %s, \"locked\": %s, \"hot_journal\": %s, \"unsafe_place\": ",
                entry->journal_mode, entry->page_size, (unsigned long long)entry->size,
@@ -99,7 +99,7 @@ static void print_text(const struct found *found, const struct entry *entry, boo
         printf("%-8s %6lu %10s %10s  %-8s %-20s ", entry->journal_mode, entry->page_size,
                human_size(size, entry->size), entry->wal_size ? human_size(wal, entry->wal_size) : "-",
                entry->proof, state);
-        text_print(stdout, found->path);
+        text_print(stdout, found->file->path);
         putchar('\n');
 }
 
@@ -164,16 +164,16 @@ static int print_patterns(const struct command_options *options, const char *roo
         static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
         _cleanup_(place_deinit) struct place place = PLACE_NULL;
         int tool = tool_of(options->exclude_from), r;
-        const char *path = found->path + strlen(root);
+        const char *path = found->file->path + strlen(root);
 
         while (*path == '/')
                 path++;
         if (tool == TOOL_RSYNC)
                 putchar('/');
         else {
-                r = place_init(&place, found->path);
+                r = place_init(&place, found->file->path);
                 if (r < 0)
-                        return command_failed(found->path, "cannot find its absolute path", r);
+                        return command_failed(found->file->path, "cannot find its absolute path", r);
                 path = place.real;
         }
         for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
@@ -186,7 +186,7 @@ static int print_patterns(const struct command_options *options, const char *roo
 
 /* ---- all of it ---------------------------------------------------------------------------------- */
 
-int list_run(const struct command_options *options, char **arguments) {
+int run_list(const struct command_options *options, char **arguments) {
         struct walk walk = { .one_file_system = options->one_file_system, .roots = arguments };
         struct totals totals = { 0 };
         struct found found;
@@ -216,7 +216,7 @@ int list_run(const struct command_options *options, char **arguments) {
                         totals.largest = entry.size > totals.largest ? entry.size : totals.largest;
                 }
                 totals.databases++;
-                found_deinit(&found);
+                file_free(found.file);
         }
         if (!options->exclude_from)
                 print_totals(&totals, options->json);

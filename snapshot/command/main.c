@@ -21,14 +21,14 @@ static const struct command {
         int (*run)(const struct command_options *options, char **arguments);
 } commands[] = {
         { "list", "DIR|DB...", "the databases there, and the room that copies of them need", "JxEsb", 1,
-          INT_MAX, list_run },
+          INT_MAX, run_list },
         { "copy", "DB DEST|-", "one committed state of DB as a file, whole or not at all", "vsb", 2, 2,
-          copy_run },
+          run_copy },
         { "check", "DIR|DB...", "integrity_check of a snapshot of each database", "JxQjsb", 1, INT_MAX,
-          check_run },
+          run_check },
         { "restore", "COPY DEST", "COPY, if it passes its check, takes the place of DEST", "Qfnsb", 2, 2,
-          restore_run },
-        { "status", "[MOUNT]", "what a mount of litesnapfs says of itself", "JP", 0, 1, status_run },
+          run_restore },
+        { "status", "[MOUNT]", "what a mount of litesnapfs says of itself", "JP", 0, 1, run_status },
 };
 
 static const struct option long_options[] = {

@@ -226,7 +226,7 @@ static int restore_open(struct restore *restore, char **arguments) {
         return r < 0 ? command_status(r) : STATUS_OK;
 }
 
-int restore_run(const struct command_options *options, char **arguments) {
+int run_restore(const struct command_options *options, char **arguments) {
         struct restore restore = {
                 .options = options,
                 .copy = PLACE_NULL,

@@ -223,7 +223,7 @@ static int write_metrics(const char *mount, const char *file) {
         return r < 0 ? command_failed(file, "cannot be written", r) : status;
 }
 
-int status_run(const struct command_options *options, char **arguments) {
+int run_status(const struct command_options *options, char **arguments) {
         char **found = arguments[0] ? NULL : find_mounts(), **mounts = found ? found : arguments;
         int status = STATUS_OK;
 

@@ -19,12 +19,6 @@ static void walk_failed(struct walk *walk, const char *path, const char *what, i
                 walk->status = status;
 }
 
-void found_deinit(struct found *found) {
-        base_closep(&found->file.dirfd);
-        free(found->name);
-        free(found->path);
-}
-
 void walk_deinit(struct walk *walk) {
         while (walk->depth > 0) {
                 struct walk_level *level = &walk->levels[--walk->depth];
@@ -69,20 +63,11 @@ static bool walk_file(struct walk *walk, int dirfd, const char *name, char *path
 
         if (r < 0 && r != -ENOENT && r != -ESTALE)
                 walk_failed(walk, path, "cannot read", r);
-        if (r != STORE_DATABASE) {
-                free(path);
-                return false;
-        }
-        *found = (struct found){ .name = strdup(name), .path = path, .st = *st };
-        found->file = (struct store_file){ .dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0),
-                                           .name = found->name,
-                                           .path = path };
-        if (found->file.dirfd < 0 || !found->name) {
-                walk_failed(walk, path, "cannot remember it", found->name ? -errno : -ENOMEM);
-                found_deinit(found);
-                return false;
-        }
-        return true;
+        *found = (struct found){ .file = r == STORE_DATABASE ? file_copy(&file) : NULL, .st = *st };
+        if (r == STORE_DATABASE && !found->file)
+                walk_failed(walk, path, "cannot remember it", -errno);
+        free(path);
+        return found->file != NULL;
 }
 
 static bool walk_entry(struct walk *walk, const struct walk_level *level, const char *name,
