@@ -112,19 +112,11 @@ void walk_deinit(struct walk *walk);
 
 /* ---- judge.c ------------------------------------------------------------------------------------ */
 
-/* Bytes of one whole database. */
-struct judge_bytes {
-        ssize_t (*read)(void *userdata, void *buffer, size_t size, uint64_t offset); /* count or -errno */
-        void *userdata;
-        uint64_t size;
-};
-
 /*
- * integrity_check (quick: quick_check) of the bytes, with no more trust in them than in any stranger's. 0:
- * they pass; 1: they do not; -errno: that could not be found out. *why: text for both, to be freed, or NULL.
- * Up to ten lines. Reentrant.
+ * integrity_check (quick: quick_check) of the bytes of a database, with no more trust in them than in any
+ * stranger's. 0: they pass; 1: they do not; -errno: that could not be found out. *why: text for both, up to
+ * ten lines, to be freed, or NULL. Reentrant.
  */
-int judge(const struct judge_bytes *bytes, bool quick, char **why);
 int judge_snapshot(struct snapshot *snapshot, bool quick, char **why);
 int judge_file(int fd, uint64_t size, bool quick, char **why);
 /* Bounds the memory of that many checks at a time. Before any. */

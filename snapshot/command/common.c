@@ -2,7 +2,6 @@
  */
 #include "snapshot/command/command.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

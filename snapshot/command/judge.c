@@ -21,6 +21,12 @@
 #define HEADER_WRITER  96 /* where the header has the version of the SQLite that wrote last */
 #define MESSAGES       10
 
+struct judge_bytes {
+        ssize_t (*read)(void *userdata, void *buffer, size_t size, uint64_t offset); /* count or -errno */
+        void *userdata;
+        uint64_t size;
+};
+
 struct judge_vfs {
         struct vfs vfs;
         const struct judge_bytes *bytes;
@@ -208,7 +214,7 @@ static int ask(sqlite3 *db, bool quick, bool *bad, char **why) {
         return code;
 }
 
-int judge(const struct judge_bytes *bytes, bool quick, char **why) {
+static int judge(const struct judge_bytes *bytes, bool quick, char **why) {
         struct judge_vfs vfs = {
                 .vfs.base = { .szOsFile = sizeof(struct judge_handle),
                               .xOpen = judge_open,
