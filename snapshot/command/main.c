@@ -22,11 +22,11 @@ static const struct command {
 } commands[] = {
         { "list", "DIR|DB...", "the databases there, and the room that copies of them need", "JxEsb", 1,
           INT_MAX, run_list },
-        { "copy", "DB DEST|-", "one committed state of DB as a file, whole or not at all", "vsb", 2, 2,
+        { "copy", "DB DEST|-", "one committed state of DB as a file, whole or not at all", "vasb", 2, 2,
           run_copy },
-        { "check", "DIR|DB...", "integrity_check of a snapshot of each database", "JxQjsb", 1, INT_MAX,
+        { "check", "DIR|DB...", "integrity_check of a snapshot of each database", "JxQjasb", 1, INT_MAX,
           run_check },
-        { "restore", "COPY DEST", "COPY, if it passes its check, takes the place of DEST", "Qfnsb", 2, 2,
+        { "restore", "COPY DEST", "COPY, if it passes its check, takes the place of DEST", "Qfnasb", 2, 2,
           run_restore },
         { "status", "[MOUNT]", "what a mount of litesnapfs says of itself", "JP", 0, 1, run_status },
 };
@@ -41,6 +41,7 @@ static const struct option long_options[] = {
         { "force", no_argument, NULL, 'f' },
         { "dry-run", no_argument, NULL, 'n' },
         { "prometheus", required_argument, NULL, 'P' },
+        { "accept-quiet", required_argument, NULL, 'a' },
         { "snapshot-dir", required_argument, NULL, 's' },
         { "busy-timeout", required_argument, NULL, 'b' },
         { "help", no_argument, NULL, 'h' },
@@ -65,6 +66,9 @@ static void print_help(void) {
                "  -n, --dry-run             restore: check everything, change nothing\n"
                "  -f, --force               restore: although COPY is bad, or DEST in use or no database\n"
                "  --prometheus=FILE         status: write metrics for node_exporter's textfile collector\n"
+               "  --accept-quiet=SECONDS    copy, check, restore: take a locked database without a journal, "
+               "too, when\n"
+               "                            it was not written for so long and passes integrity_check\n"
                "  --snapshot-dir=DIR        where snapshots take room ($TMPDIR, /var/tmp)\n"
                "  --busy-timeout=MS         how long to wait for an application's lock (%d)\n"
                "  -h, --help; -V, --version\n\n"
@@ -113,6 +117,8 @@ static bool set_option(struct command_options *options, int letter, const char *
         case 'P':
                 options->prometheus = value;
                 return true;
+        case 'a':
+                return parse_number(value, 1, 86400, &options->store.accept_quiet_s);
         case 's':
                 options->store.snapshot_dir = value;
                 return true;
