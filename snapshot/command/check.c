@@ -69,6 +69,26 @@ static void report(struct check *check, const char *path, const struct snapshot 
                 command_failed(path, why ? why : "cannot be checked", r);
 }
 
+/*
+ * A snapshot that is read where the database lies ends with an error when that is written to in spite of our
+ * lock; the next one is a copy that has been proven, so a second try tells. As judge_snapshot().
+ */
+static int take_and_judge(const struct check *check, const struct store_file *file,
+                          struct snapshot **snapshot, char **why) {
+        int r = -EIO;
+
+        for (int i = 0; i < 2 && r == -EIO; i++) {
+                *snapshot = snapshot_unref(*snapshot);
+                base_freep(why);
+                *why = NULL;
+                r = source_open(check->walk.store, file, snapshot);
+                if (r < 0)
+                        return r;
+                r = judge_snapshot(*snapshot, check->options->quick, why);
+        }
+        return r;
+}
+
 static void *check_thread(void *userdata) {
         struct check *check = userdata;
 
@@ -84,9 +104,7 @@ static void *check_thread(void *userdata) {
                 pthread_mutex_unlock(&check->walking);
                 if (!more)
                         return NULL;
-                r = source_open(check->walk.store, found.file, &snapshot);
-                if (r == 0)
-                        r = judge_snapshot(snapshot, check->options->quick, &why);
+                r = take_and_judge(check, found.file, &snapshot, &why);
                 if (r != -EINTR)
                         report(check, found.file->path, snapshot, r, why);
                 snapshot_unref(snapshot);
