@@ -2,7 +2,8 @@
  * INIT, completed.
  *
  * libfuse has an interface for these flags from 3.17 on. Before, its INIT reply is completed on its way to
- * the kernel.
+ * the kernel; so is what it forgets to tell: that requests for several names in one directory may come at once.
+ * Without that, a LOOKUP that hangs holds up all others in its directory.
  */
 #include "fs/agreement.h"
 
@@ -73,8 +74,8 @@ static ssize_t on_read(int fd, void *buffer, size_t size, void *userdata) {
                 agreement->wanted = init->flags2 & INIT_UNCACHED_MAP2;
                 if (agreement->wants_passthrough)
                         agreement->wanted |= init->flags2 & INIT_PASSTHROUGH2;
-                if (agreement->wanted)
-                        agreement->init = header->unique;
+                agreement->parallel = init->flags & FUSE_PARALLEL_DIROPS;
+                agreement->init = header->unique;
         }
         return n;
 }
@@ -91,7 +92,7 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *userdata) {
         if (header->error != 0 || count != 2 || iov[1].iov_len < sizeof(struct fuse_init_out))
                 return writev(fd, iov, count);
         out = iov[1].iov_base;
-        out->flags |= FUSE_INIT_EXT;
+        out->flags |= FUSE_INIT_EXT | agreement->parallel;
         out->flags2 |= agreement->wanted;
         /* max_stack_depth in newer headers. */
         if (agreement->wanted & INIT_PASSTHROUGH2)
