@@ -72,7 +72,8 @@ static int enter_system(struct fs *fs, struct node *parent, int dirfd, const cha
         return inode_enter(&fs->inodes, dirfd, name, place, dev);
 }
 
-int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
+/* attr_glance() but for the incarnation. */
+static int glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         bool side = store_name_is_side(name), exists;
         int kind, r;
 
@@ -82,6 +83,7 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
                 return -errno;
         found->kind = NODE_SHARED;
         found->unknown = false;
+        found->incarnation = 0;
         if (exists && found->st.st_dev != parent->dev) {
                 r = enter_system(fs, parent, dirfd, name, found->st.st_dev);
                 if (r < 0)
@@ -112,6 +114,14 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
         }
 }
 
+int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
+        int r = glance(fs, parent, dirfd, name, found);
+
+        if (r == 0 && found->kind == NODE_SHARED)
+                found->incarnation = fs_incarnation(dirfd, name, &found->st);
+        return r;
+}
+
 int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         int r = attr_glance(fs, parent, dirfd, name, found);
 
@@ -137,7 +147,7 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         if (found->kind == NODE_SHARED) {
                 entry->attr_timeout = FS_TIMEOUT;
                 entry->entry_timeout = FS_TIMEOUT;
-                r = node_lookup(&fs->nodes, parent, name, &found->st, &node);
+                r = node_lookup(&fs->nodes, parent, name, &found->st, found->incarnation, &node);
         } else {
                 if (found->kind == NODE_DATABASE) {
                         entry->attr_timeout = UNOPENED_TIMEOUT;
@@ -152,6 +162,7 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         if (found->kind != NODE_SIDE)
                 entry->attr.st_ino = inode_number(&fs->inodes, found->st.st_dev, found->st.st_ino);
         entry->ino = fs_ino(fs, node);
+        entry->generation = node->generation;
         return 0;
 }
 
@@ -228,7 +239,7 @@ static int stat_shared(struct fs *fs, struct node *node, struct stat *st) {
         if (fstatat(at.dir->fd, at.place.name, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
                 r = fs_gone(-errno);
         else
-                r = fs_same_file(node, st);
+                r = fs_same_file(fs, node, st);
         fs_at_deinit(fs, &at);
         return r;
 }
@@ -246,10 +257,8 @@ static int stat_by_name(struct fs *fs, struct node *node, struct stat *st) {
         fs_at_deinit(fs, &at);
         if (r < 0)
                 return fs_gone(r);
-        if (!S_ISREG(found.st.st_mode) || (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
-                return -ESTALE;
         *st = found.st;
-        return 0;
+        return (node->kind == NODE_SIDE) == (found.kind == NODE_SIDE) ? fs_same_file(fs, node, st) : -ESTALE;
 }
 
 void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
@@ -265,8 +274,10 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 if (r == 0 && S_ISDIR(st.st_mode))
                         show_directory(fs, node, &st);
         } else if (node->kind == NODE_DATABASE) {
-                r = database_stat(fs, node, &st, &timeout);
-                if (r == -ENODATA)
+                r = database_stat(fs, node, &st);
+                if (r == 0)
+                        timeout = FS_TIMEOUT;
+                else if (r == -ENODATA)
                         r = stat_by_name(fs, node, &st);
         } else {
                 r = stat_by_name(fs, node, &st);
@@ -275,6 +286,7 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 fs_reply(req, r);
                 return;
         }
+        node_told(&fs->nodes, node, &st);
         if (node->kind != NODE_SIDE)
                 st.st_ino = inode_number(&fs->inodes, st.st_dev, st.st_ino);
         mutex_assert_none_held();

@@ -25,6 +25,7 @@ struct binding *binding_new_locked(struct fs *fs, struct node *node) {
         binding->node = node_ref_locked(&fs->nodes, node);
         binding->refs = 1;
         list_init(&binding->waiters);
+        database_asked_locked(node->database);
         node->database->binding = binding;
         return binding;
 }
@@ -134,6 +135,8 @@ static void binding_bind(struct binding *binding, struct snapshot *snapshot, con
                 database->snapshot = snapshot;
                 database->backing = backing;
                 database->frozen = *frozen;
+                database->dev = frozen->st_dev;
+                database->ino = frozen->st_ino;
                 for (struct list *link = taken.next; link != &taken; link = link->next)
                         database->opens++;
         }
@@ -163,6 +166,12 @@ static void on_opened(void *userdata, int result, struct snapshot *snapshot, con
         struct fs *fs = binding->fs;
         bool wanted, last_try;
 
+        /* What was opened in the end must be what the kernel let the waiters open. */
+        if (result == 0) {
+                result = database_may_open(fs, binding->node, attr);
+                if (result < 0)
+                        snapshot = snapshot_unref(snapshot);
+        }
         mutex_lock(&fs->nodes.mutex);
         wanted = binding->node->database->binding == binding && !fs->closing;
         last_try = binding->tries == BINDING_TRIES_MAX;
@@ -178,7 +187,7 @@ static void on_opened(void *userdata, int result, struct snapshot *snapshot, con
         }
         if (result == 0) {
                 binding_bind(binding, snapshot, attr);
-        } else if (result == -ESTALE && !last_try) {
+        } else if ((result == -ESTALE || result == -EAGAIN) && !last_try) {
                 binding_start(binding);
         } else {
                 binding_fail(binding, result);
@@ -254,6 +263,8 @@ void binding_start(struct binding *binding) {
         else if (!S_ISREG(st.st_mode))
                 r = -ESTALE;
         else
+                r = node_permits_like(&fs->nodes, node, &st) ? 0 : fs_same_permissions(fs, node, &st);
+        if (r == 0)
                 r = classify(fs, &at, &st);
         if (r == STORE_DATABASE) {
                 struct handle *ordinary = handle_of_node(fs, node);

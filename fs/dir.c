@@ -39,9 +39,10 @@ static int open_source(struct fs *fs, struct node *node, struct handle *init, st
         dirfd_unref(&fs->dirs, dirfd);
         if (fd < 0)
                 return fs_gone(fd);
-        init->dir = fstat(fd, st) == 0 ? fdopendir(fd) : NULL;
+        r = fstat(fd, st) < 0 ? -errno : fs_same_permissions(fs, node, st);
+        init->dir = r == 0 ? fdopendir(fd) : NULL;
         if (!init->dir) {
-                r = -errno;
+                r = r == 0 ? -errno : r;
                 close(fd);
                 return r;
         }

@@ -3,8 +3,8 @@
  *
  * Invariants: no descriptor but O_PATH is ever opened on a file before it is known to be an ordinary regular
  * one, so no fifo blocks, no device notices, and no close() takes a database's POSIX locks away (fact S1);
- * the file that is opened is the very inode that was looked at. An ordinary handle never gives out bytes of a
- * database.
+ * the file that is opened is the very inode that was looked at, and the one by whose owner and permissions the
+ * kernel has let the reader in. An ordinary handle never gives out bytes of a database.
  */
 #include "fs/file.h"
 
@@ -69,9 +69,13 @@ int file_open_ordinary(struct fs *fs, struct node *node, struct handle **out) {
         path_fd = openat(at.dir->fd, at.place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (path_fd < 0 || fstat(path_fd, &st) < 0)
                 r = fs_gone(-errno);
-        else if (!S_ISREG(st.st_mode) || (node->kind == NODE_SHARED && fs_same_file(node, &st) < 0))
-                r = -ESTALE;
+        else if (node->kind == NODE_DATABASE)
+                r = S_ISREG(st.st_mode) ? database_may_open(fs, node, &st) : -ESTALE;
         else
+                r = fs_same_permissions(fs, node, &st);
+        if (r == 0 && node->kind == NODE_SHARED && fs_incarnation(path_fd, "", &st) != node->incarnation)
+                r = -ESTALE;
+        if (r == 0)
                 r = attr_classify(fs, at.place.parent, at.dir->fd, at.place.name, &st);
         fs_at_deinit(fs, &at);
         if (r != STORE_ORDINARY)

@@ -25,7 +25,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
                 close(root_fd);
                 return r;
         }
-        r = node_table_init(&fs->nodes, &st);
+        r = node_table_init(&fs->nodes, &st, fs_incarnation(root_fd, "", &st));
         if (r < 0) {
                 close(root_fd);
                 return r;
@@ -91,10 +91,59 @@ void fs_at_deinit(struct fs *fs, struct fs_at *at) {
         node_unref(&fs->nodes, at->place.parent);
 }
 
-int fs_same_file(const struct node *node, const struct stat *st) {
-        if (st->st_dev != node->dev || st->st_ino != node->ino || (st->st_mode & S_IFMT) != node_type(node))
+static uint32_t fold(uint64_t sum, const void *bytes, size_t size) {
+        const uint8_t *at = bytes;
+
+        for (size_t i = 0; i < size; i++)
+                sum = (sum ^ at[i]) * UINT64_C(0x100000001b3);
+        return (uint32_t)(sum ^ sum >> 32);
+}
+
+/*
+ * The file's handle has the generation of its inode. Not a directory's: where file systems in user space
+ * number their inodes anew it would look like another one, and take away who works in it. Then there is the
+ * time of birth. A symlink that was made anew between two ticks of a clock has another time of change: cached
+ * targets must not survive that, and a symlink's own never changes.
+ */
+uint32_t fs_incarnation(int dirfd, const char *name, const struct stat *st) {
+        union {
+                struct file_handle handle;
+                char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+        } file = { .handle.handle_bytes = MAX_HANDLE_SZ };
+        struct statx born;
+        uint32_t sum = 0;
+        int mount_id;
+
+        mutex_assert_none_held();
+        if (!S_ISDIR(st->st_mode) &&
+            name_to_handle_at(dirfd, name, &file.handle, &mount_id, *name ? 0 : AT_EMPTY_PATH) == 0)
+                sum = fold((uint32_t)file.handle.handle_type, file.handle.f_handle, file.handle.handle_bytes);
+        else if (statx(dirfd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+                       STATX_BTIME, &born) == 0 &&
+                 born.stx_mask & STATX_BTIME)
+                sum = fold((uint64_t)born.stx_btime.tv_nsec, &born.stx_btime.tv_sec,
+                           sizeof(born.stx_btime.tv_sec));
+        if (S_ISLNK(st->st_mode))
+                sum = fold(sum, &st->st_ctim, sizeof(st->st_ctim));
+        return sum;
+}
+
+int fs_same_file(struct fs *fs, struct node *node, const struct stat *st) {
+        bool same = st->st_dev == node->dev && st->st_ino == node->ino;
+
+        if (node->kind == NODE_DATABASE)
+                same = database_is_of(fs, node, st);
+        return same && (st->st_mode & S_IFMT) == node_type(node) ? 0 : -ESTALE;
+}
+
+int fs_same_permissions(struct fs *fs, struct node *node, const struct stat *st) {
+        if (fs_same_file(fs, node, st) < 0)
                 return -ESTALE;
-        return 0;
+        if (node_permits_like(&fs->nodes, node, st))
+                return 0;
+        mutex_assert_none_held();
+        fuse_lowlevel_notify_inval_inode(fs->session, fs_ino(fs, node), -1, 0);
+        return -ESTALE;
 }
 
 int fs_gone(int r) {
@@ -114,10 +163,10 @@ int fs_open_path(struct fs *fs, struct node *node, struct stat *st) {
         fd = openat(at.dir->fd, at.place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, st) < 0)
                 r = fs_gone(-errno);
-        else if (node->kind == NODE_SHARED)
-                r = fs_same_file(node, st);
         else
-                r = S_ISREG(st->st_mode) ? 0 : -ESTALE;
+                r = fs_same_file(fs, node, st);
+        if (r == 0 && node->kind == NODE_SHARED && fs_incarnation(fd, "", st) != node->incarnation)
+                r = -ESTALE;
         fs_at_deinit(fs, &at);
         return r < 0 ? r : base_steal_fd(&fd);
 }
