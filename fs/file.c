@@ -20,6 +20,8 @@
 #define MAGIC_SIZE 16
 
 #define UNCACHED_MIN (UINT64_C(1) << 20)
+/* Fewer bytes are copied in less time than it takes to fill a pipe. */
+#define SPLICED_MIN  ((size_t)32 << 10)
 
 /* ---- open ---------------------------------------------------------------------------------------------- */
 
@@ -201,16 +203,46 @@ static void read_guarded(struct fs *fs, fuse_req_t req, const struct handle *han
         fuse_reply_buf(req, buffer, (size_t)n);
 }
 
-/* Replies with bytes that are there. */
-static void reply_bytes(fuse_req_t req, int fd, size_t size, off_t offset) {
-        struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(size);
+/* Answers a read of an ordinary file out of a pipe. 0, or -errno: there has been no answer. */
+static int reply_spliced(struct fs *fs, fuse_req_t req, int fd, size_t size, off_t offset) {
+        struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(0);
+        struct pipe pipe;
+        ssize_t n;
+        int r;
+
+        r = pipes_take(&fs->pipes, size, &pipe);
+        if (r < 0)
+                return r;
+        n = pipe_fill(&pipe, fd, size, offset);
+        if (n >= 0) {
+                bytes.buf[0].size = (size_t)n;
+                bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_RETRY;
+                bytes.buf[0].fd = pipe.out;
+                /* Not FUSE_BUF_SPLICE_MOVE: it takes the pages out of the source's page cache. */
+                fuse_reply_data(req, &bytes, 0);
+        }
+        pipes_put(&fs->pipes, &pipe);
+        return n < 0 ? (int)n : 0;
+}
+
+/*
+ * Answers a read of an ordinary file: with all its bytes up to the file's end, or with an error. A short answer
+ * is the end of the file to the kernel, and what is copied then is cut without a word.
+ */
+static void reply_bytes(struct fs *fs, fuse_req_t req, int fd, size_t size, off_t offset) {
+        void *buffer;
+        ssize_t n;
 
         mutex_assert_none_held();
-        bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-        bytes.buf[0].fd = fd;
-        bytes.buf[0].pos = offset;
-        /* Not FUSE_BUF_SPLICE_MOVE: it takes the pages out of the source's page cache. */
-        fuse_reply_data(req, &bytes, 0);
+        if (size >= SPLICED_MIN && reply_spliced(fs, req, fd, size, offset) == 0)
+                return;
+        buffer = size <= BUFFER_SIZE ? buffers_take(&fs->buffers) : NULL;
+        n = buffer ? base_pread(fd, buffer, size, (uint64_t)offset) : -ENOMEM;
+        if (n < 0)
+                fs_reply(req, (int)n);
+        else
+                fuse_reply_buf(req, buffer, (size_t)n);
+        buffers_put(&fs->buffers, buffer);
 }
 
 /*
@@ -247,7 +279,7 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct
         } else if (handle->guarded) {
                 read_guarded(fs, req, handle, size, offset);
         } else {
-                reply_bytes(req, handle->fd, size, offset);
+                reply_bytes(fs, req, handle->fd, size, offset);
         }
         handle_unref(fs, handle);
 }

@@ -38,6 +38,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
         }
         inode_map_init(&fs->inodes, st.st_dev);
         buffers_init(&fs->buffers);
+        pipes_init(&fs->pipes);
         habits_init(&fs->habits);
         return 0;
 }
@@ -67,6 +68,7 @@ void fs_deinit(struct fs *fs) {
         node_table_deinit(&fs->nodes);
         inode_map_deinit(&fs->inodes);
         habits_deinit(&fs->habits);
+        pipes_deinit(&fs->pipes);
         buffers_deinit(&fs->buffers);
         pthread_cond_destroy(&fs->bound);
 }

@@ -9,6 +9,7 @@
 #include "fs/inode.h"
 #include "fs/node.h"
 #include "fs/passthrough.h"
+#include "fs/pipe.h"
 #include "snapshot/store.h"
 
 /* How long the kernel may believe what it was told of anything that is not a database, in seconds. */
@@ -28,6 +29,7 @@ struct fs {
         struct agreement agreement;
         struct passthrough passthrough;
         struct buffers buffers;
+        struct pipes pipes;
         struct habits habits;
         /* Under nodes.mutex: */
         struct list handles;  /* every open file and directory */
