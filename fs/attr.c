@@ -17,6 +17,9 @@
 #include "fs/dirtime.h"
 #include "fs/file.h"
 
+/* How long a name is new, and for how long it is valid then, in seconds: see is_fleeting(). */
+#define FLEETING_S       10
+#define FLEETING_TIMEOUT 0.01
 /* For the GETATTR that would follow each LOOKUP of an lstat. An OPEN ends it (clear_kernel_cache()). */
 #define UNOPENED_TIMEOUT 0.1
 
@@ -138,6 +141,21 @@ static void show_directory(struct fs *fs, struct node *node, struct stat *st) {
         dirtime_show(&fs->nodes, node, st);
 }
 
+/*
+ * A file that came just now may go as quickly: a lock, a temporary file. Its name is valid for as long as it
+ * takes to ask for what there is to know of a file, and a listing does not make it so: lstat is to find out.
+ * Told from memory that it is there, a tool that then asks for its ACL takes what has vanished for a failure
+ * (rsync's status is 23 in place of 24). Renaming a file makes it new, too.
+ */
+static bool is_fleeting(const struct stat *st) {
+        struct timespec now;
+
+        if (S_ISDIR(st->st_mode))
+                return false;
+        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+        return st->st_ctim.tv_sec + FLEETING_S > now.tv_sec;
+}
+
 int attr_enter(struct fs *fs, struct node *parent, const char *name, const struct attr_found *found,
                struct fuse_entry_param *entry) {
         struct node *node = NULL;
@@ -146,7 +164,7 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         *entry = (struct fuse_entry_param){ .attr = found->st };
         if (found->kind == NODE_SHARED) {
                 entry->attr_timeout = FS_TIMEOUT;
-                entry->entry_timeout = FS_TIMEOUT;
+                entry->entry_timeout = is_fleeting(&found->st) ? FLEETING_TIMEOUT : FS_TIMEOUT;
                 r = node_lookup(&fs->nodes, parent, name, &found->st, found->incarnation, &node);
         } else {
                 if (found->kind == NODE_DATABASE) {

@@ -157,6 +157,9 @@ static int add_entry(struct listing *listing, const struct dirent *entry, const 
                 if (r < 0 && r != -ELOOP)
                         return r;
         }
+        /* What may soon be gone is looked up again. */
+        if (param.entry_timeout < FS_TIMEOUT)
+                param.entry_timeout = 0;
         if (listing->plus)
                 fuse_add_direntry_plus(listing->req, at, room, name, &param, entry->d_off);
         else
