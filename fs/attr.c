@@ -313,24 +313,24 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 
 void attr_readlink(fuse_req_t req, fuse_ino_t ino) {
         struct fs *fs = fs_of(req);
+        struct node *node = fs_node(fs, ino);
+        _cleanup_(base_closep) int fd = -1;
         char target[PATH_MAX + 1];
+        struct fs_at at;
         struct stat st;
         ssize_t n;
-        int fd;
 
-        fd = fs_open_path(fs, fs_node(fs, ino), &st);
-        if (fd < 0) {
-                fs_reply(req, fd);
-                return;
+        fd = fs_open_path(fs, node, &st);
+        n = fd < 0 ? fd : fs_at_init(fs, node, &at);
+        if (n == 0) {
+                n = passthrough_readlink(&fs->passthrough, at.dir->fd, at.place.name, fd, &st, target,
+                                         sizeof(target) - 1);
+                fs_at_deinit(fs, &at);
         }
-        n = readlinkat(fd, "", target, sizeof(target) - 1);
         if (n < 0) {
-                n = -errno;
-                close(fd);
                 fs_reply(req, (int)n);
                 return;
         }
-        close(fd);
         target[n] = '\0';
         mutex_assert_none_held();
         fuse_reply_readlink(req, target);

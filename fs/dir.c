@@ -28,15 +28,11 @@ struct listing {
 };
 
 /* Opens the source's directory for a handle. 0 with init's fd and dir set, or -errno. */
-static int open_source(struct fs *fs, struct node *node, struct handle *init, struct stat *st) {
-        struct dirfd *dirfd;
+static int open_source(struct fs *fs, struct node *node, struct dirfd *dirfd, struct handle *init,
+                       struct stat *st) {
         int fd, r;
 
-        r = dirfd_get(&fs->dirs, node, &dirfd);
-        if (r < 0)
-                return r;
         fd = base_open_source(dirfd->fd, ".", O_DIRECTORY);
-        dirfd_unref(&fs->dirs, dirfd);
         if (fd < 0)
                 return fs_gone(fd);
         r = fstat(fd, st) < 0 ? -errno : fs_same_permissions(fs, node, st);
@@ -61,18 +57,27 @@ static int open_foreign(struct fs *fs, struct node *node, struct handle *init, s
 void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
         struct fs *fs = fs_of(req);
         struct node *node = fs_node(fs, ino);
-        struct handle init = { .fd = -1 }, *handle;
+        struct handle init = { .fd = -1 }, *handle = NULL;
+        struct dirfd *dirfd = NULL;
         struct stat st;
         int r;
 
-        r = fs_is_foreign(fs, node) ? open_foreign(fs, node, &init, &st) : open_source(fs, node, &init, &st);
+        if (fs_is_foreign(fs, node)) {
+                r = open_foreign(fs, node, &init, &st);
+        } else {
+                r = dirfd_get(&fs->dirs, node, &dirfd);
+                if (r == 0)
+                        r = open_source(fs, node, dirfd, &init, &st);
+        }
+        if (r == 0) {
+                handle = handle_new(fs, node, &init);
+                r = handle ? 0 : -ENOMEM;
+        }
+        if (r == 0 && dirfd)
+                handle->pinned = dirfd_pin(&fs->dirs, dirfd);
+        dirfd_unref(&fs->dirs, dirfd);
         if (r < 0) {
                 fs_reply(req, r);
-                return;
-        }
-        handle = handle_new(fs, node, &init);
-        if (!handle) {
-                fs_reply(req, -ENOMEM);
                 return;
         }
         mutex_lock(&fs->nodes.mutex);

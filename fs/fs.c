@@ -153,11 +153,24 @@ int fs_gone(int r) {
         return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? -ESTALE : r;
 }
 
+/* A directory that is open is reached by its own descriptor, whatever has become of its name. -1: it is not. */
+static int open_directory(struct fs *fs, struct node *node) {
+        struct dirfd *dirfd = node_type(node) == S_IFDIR ? dirfd_peek(&fs->dirs, node) : NULL;
+        int fd = -1;
+
+        if (dirfd)
+                fd = openat(dirfd->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        dirfd_unref(&fs->dirs, dirfd);
+        return fd;
+}
+
 int fs_open_path(struct fs *fs, struct node *node, struct stat *st) {
-        _cleanup_(base_closep) int fd = -1;
+        _cleanup_(base_closep) int fd = open_directory(fs, node);
         struct fs_at at;
         int r;
 
+        if (fd >= 0)
+                return fstat(fd, st) < 0 ? -errno : base_steal_fd(&fd);
         r = fs_at_init(fs, node, &at);
         if (r < 0)
                 return r;

@@ -108,6 +108,7 @@ void handle_close(struct fs *fs, struct handle *handle) {
         if (node_type(handle->node) == S_IFDIR)
                 dirtime_close_locked(&fs->nodes, handle->node);
         mutex_unlock(&fs->nodes.mutex);
+        dirfd_unpin(&fs->dirs, handle->pinned);
         if (handle->snapshot)
                 database_closed(fs, handle->node);
         handle_unref(fs, handle);

@@ -22,6 +22,7 @@ struct handle {
         bool uncached;             /* its reads go past the kernel's page cache */
         struct habit_reads reads;  /* while uncached */
         DIR *dir;                  /* owns fd, for a directory */
+        struct dirfd *pinned;      /* its descriptor in the cache; NULL for the root */
         struct dirent *entry;      /* read from dir, but not passed on yet */
         off_t offset;              /* where dir stands */
 };
