@@ -27,6 +27,8 @@ int attr_classify(struct fs *fs, struct node *parent, int dirfd, const char *nam
         char buffer[FS_PATH_MAX];
         struct store_file file = { .dirfd = dirfd, .name = name };
 
+        if (st && S_ISREG(st->st_mode) && pseudo_is(&fs->pseudo, dirfd, name, st))
+                return STORE_ORDINARY;
         file.path = node_path(&fs->nodes, fs->source, parent, name, buffer, sizeof(buffer));
         mutex_assert_none_held();
         return store_classify(fs->store, &file, st);

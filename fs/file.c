@@ -43,16 +43,17 @@ static int reopen(int path_fd) {
 /* Sets what a handle on an ordinary file needs. 0 or -errno. */
 static int open_source(struct fs *fs, int path_fd, const struct stat *st, struct handle *init) {
         /* These may still become anything, so all their reads come here. */
-        bool guarded = st->st_size < MAGIC_SIZE;
-        int fd = guarded ? -EOPNOTSUPP : passthrough_open(&fs->passthrough, path_fd, st);
+        bool pseudo = pseudo_is(&fs->pseudo, path_fd, "", st);
+        bool guarded = !pseudo && st->st_size < MAGIC_SIZE;
+        int fd = guarded || pseudo ? -EOPNOTSUPP : passthrough_open(&fs->passthrough, path_fd, st);
         bool quiet = fd >= 0;
 
         if (fd < 0)
                 fd = reopen(path_fd);
         if (fd < 0)
                 return fd;
-        *init = (struct handle){ .fd = fd, .guarded = guarded };
-        if (quiet || (!guarded && passthrough_is_quiet(&fs->passthrough, fd)))
+        *init = (struct handle){ .fd = fd, .guarded = guarded, .pseudo = pseudo, .unsized = pseudo || !st->st_size };
+        if (quiet || (!guarded && !pseudo && passthrough_is_quiet(&fs->passthrough, fd)))
                 init->backing = backing_new(&fs->passthrough, fd);
         return 0;
 }
@@ -121,7 +122,7 @@ void file_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi, s
 
         handle->uncached = wants_uncached(fs, req, handle);
         fi->fh = (uintptr_t)handle;
-        fi->direct_io = handle->uncached;
+        fi->direct_io = handle->uncached || handle->unsized;
         /* The bytes of a node that is bound never change; those of an ordinary file may have since the last
          * open. */
         fi->keep_cache = handle->snapshot != NULL;
@@ -203,6 +204,21 @@ static void read_guarded(struct fs *fs, fuse_req_t req, const struct handle *han
         fuse_reply_buf(req, buffer, (size_t)n);
 }
 
+/* Reads what is made up by reading: once, and what comes is the answer, as a read past the page cache may be
+ * short. */
+static void read_pseudo(struct fs *fs, fuse_req_t req, const struct handle *handle, size_t size,
+                        off_t offset) {
+        _cleanup_(base_freep) char *buffer = malloc(size);
+        ssize_t n;
+
+        mutex_assert_none_held();
+        n = buffer ? pread(handle->fd, buffer, size, offset) : -1;
+        if (n < 0)
+                fs_reply(req, buffer ? -errno : -ENOMEM);
+        else
+                fuse_reply_buf(req, buffer, (size_t)n);
+}
+
 /* Answers a read of an ordinary file out of a pipe. 0, or -errno: there has been no answer. */
 static int reply_spliced(struct fs *fs, fuse_req_t req, int fd, size_t size, off_t offset) {
         struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(0);
@@ -276,6 +292,8 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct
                 read_snapshot(fs, req, handle, size, offset);
         } else if (handle->fd < 0) {
                 fuse_reply_buf(req, NULL, 0);
+        } else if (handle->pseudo) {
+                read_pseudo(fs, req, handle, size, offset);
         } else if (handle->guarded) {
                 read_guarded(fs, req, handle, size, offset);
         } else {

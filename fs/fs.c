@@ -39,6 +39,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
         inode_map_init(&fs->inodes, st.st_dev);
         buffers_init(&fs->buffers);
         pipes_init(&fs->pipes);
+        pseudo_init(&fs->pseudo);
         habits_init(&fs->habits);
         return 0;
 }
@@ -68,6 +69,7 @@ void fs_deinit(struct fs *fs) {
         node_table_deinit(&fs->nodes);
         inode_map_deinit(&fs->inodes);
         habits_deinit(&fs->habits);
+        pseudo_deinit(&fs->pseudo);
         pipes_deinit(&fs->pipes);
         buffers_deinit(&fs->buffers);
         pthread_cond_destroy(&fs->bound);

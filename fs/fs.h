@@ -10,6 +10,7 @@
 #include "fs/node.h"
 #include "fs/passthrough.h"
 #include "fs/pipe.h"
+#include "fs/pseudo.h"
 #include "snapshot/store.h"
 
 /* How long the kernel may believe what it was told of anything that is not a database, in seconds. */
@@ -30,6 +31,7 @@ struct fs {
         struct passthrough passthrough;
         struct buffers buffers;
         struct pipes pipes;
+        struct pseudo pseudo;
         struct habits habits;
         /* Under nodes.mutex: */
         struct list handles;  /* every open file and directory */
