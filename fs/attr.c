@@ -96,7 +96,11 @@ static int glance(struct fs *fs, struct node *parent, int dirfd, const char *nam
         }
         if (exists && !S_ISREG(found->st.st_mode))
                 return 0;
-        kind = attr_classify(fs, parent, dirfd, name, exists ? &found->st : NULL);
+        /* To be found out by its open, which waits for the file server. */
+        if (exists && leases_has(&fs->leases, found->st.st_ino))
+                kind = -EAGAIN;
+        else
+                kind = attr_classify(fs, parent, dirfd, name, exists ? &found->st : NULL);
         switch (kind) {
         case STORE_ORDINARY:
                 return exists ? 0 : -ENOENT;

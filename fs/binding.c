@@ -15,6 +15,7 @@
 
 #include "fs/attr.h"
 #include "fs/file.h"
+#include "fs/patient.h"
 
 struct binding *binding_new_locked(struct fs *fs, struct node *node) {
         struct binding *binding = calloc(1, sizeof(*binding));
@@ -107,7 +108,9 @@ static void binding_fail(struct binding *binding, int result) {
                 struct handle *handle = NULL;
                 int r = result < 0 ? result : file_open_ordinary(fs, binding->node, &handle);
 
-                if (r < 0)
+                if (r == -EAGAIN)
+                        patient_open(fs, waiter->req, binding->node, &waiter->fi);
+                else if (r < 0)
                         fs_reply(waiter->req, r);
                 else
                         file_reply_open(fs, waiter->req, &waiter->fi, handle);
@@ -234,12 +237,38 @@ static int classify(struct fs *fs, struct fs_at *at, const struct stat *st) {
         int kind = fs_gone(attr_classify(fs, at->place.parent, at->dir->fd, at->place.name, st));
         char path[FS_PATH_MAX];
 
-        if (kind < 0 && kind != -ESTALE)
+        if (kind < 0 && kind != -ESTALE && kind != -EAGAIN)
                 base_log(BASE_LOG_ERROR, "%s: cannot tell whether it is a database: %s",
                          node_path(&fs->nodes, fs->source, at->place.parent, at->place.name, path,
                                    sizeof(path)),
                          strerror(-kind));
         return kind;
+}
+
+static void again(struct later *later) {
+        struct binding *binding = container_of(later, struct binding, later);
+
+        if (fs_is_closing(binding->fs))
+                binding_fail(binding, -ENOTCONN);
+        else
+                binding_start(binding);
+        binding_unref(binding);
+}
+
+/* A lease stands against it: the try has not counted, and another will come, unless nobody waits any more. */
+static void start_later(struct binding *binding) {
+        struct fs *fs = binding->fs;
+        bool wanted;
+
+        mutex_lock(&fs->nodes.mutex);
+        wanted = !list_empty(&binding->waiters);
+        if (wanted) {
+                binding->tries--;
+                binding->refs++;
+        }
+        mutex_unlock(&fs->nodes.mutex);
+        if (wanted)
+                later_do(&fs->laters, &binding->later, again);
 }
 
 void binding_start(struct binding *binding) {
@@ -278,6 +307,8 @@ void binding_start(struct binding *binding) {
                 }
         } else if (r == STORE_ORDINARY) {
                 binding_fail(binding, 0);
+        } else if (r == -EAGAIN) {
+                start_later(binding);
         } else {
                 binding_fail(binding, r < 0 ? r : -ESTALE);
         }

@@ -15,6 +15,7 @@
 
 #include "fs/attr.h"
 #include "fs/database.h"
+#include "fs/patient.h"
 
 #define MAGIC      "SQLite format 3"
 #define MAGIC_SIZE 16
@@ -154,6 +155,10 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 r = file_open_ordinary(fs, node, &handle);
                 if (r == 0)
                         refresh_if_young(fs, node, handle);
+        }
+        if (r == -EAGAIN && !(fi->flags & O_NONBLOCK)) {
+                patient_open(fs, req, node, fi);
+                return;
         }
         if (r < 0) {
                 fs_reply(req, r);

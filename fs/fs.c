@@ -36,6 +36,13 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
                 node_table_deinit(&fs->nodes);
                 return r;
         }
+        r = laters_init(&fs->laters);
+        if (r < 0) {
+                dirfd_cache_deinit(&fs->dirs);
+                node_table_deinit(&fs->nodes);
+                return r;
+        }
+        leases_init(&fs->leases);
         inode_map_init(&fs->inodes, st.st_dev);
         buffers_init(&fs->buffers);
         pipes_init(&fs->pipes);
@@ -44,9 +51,17 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
         return 0;
 }
 
+bool fs_is_closing(struct fs *fs) {
+        MUTEX_SCOPE(&fs->nodes.mutex);
+        return fs->closing;
+}
+
 void fs_close(struct fs *fs) {
         mutex_lock(&fs->nodes.mutex);
         fs->closing = true;
+        mutex_unlock(&fs->nodes.mutex);
+        laters_end(&fs->laters);
+        mutex_lock(&fs->nodes.mutex);
         while (fs->answering > 0)
                 mutex_wait(&fs->nodes.mutex, &fs->bound, 0);
         mutex_unlock(&fs->nodes.mutex);
@@ -69,6 +84,8 @@ void fs_deinit(struct fs *fs) {
         node_table_deinit(&fs->nodes);
         inode_map_deinit(&fs->inodes);
         habits_deinit(&fs->habits);
+        leases_deinit(&fs->leases);
+        laters_deinit(&fs->laters);
         pseudo_deinit(&fs->pseudo);
         pipes_deinit(&fs->pipes);
         buffers_deinit(&fs->buffers);

@@ -7,6 +7,8 @@
 #include "fs/fuse.h"
 #include "fs/habit.h"
 #include "fs/inode.h"
+#include "fs/later.h"
+#include "fs/lease.h"
 #include "fs/node.h"
 #include "fs/passthrough.h"
 #include "fs/pipe.h"
@@ -32,6 +34,8 @@ struct fs {
         struct buffers buffers;
         struct pipes pipes;
         struct pseudo pseudo;
+        struct leases leases;
+        struct laters laters;
         struct habits habits;
         /* Under nodes.mutex: */
         struct list handles;  /* every open file and directory */
@@ -50,6 +54,8 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
 /* After the session loop: gives every snapshot back, so that the store can be freed and answer what still
  * waits. */
 void fs_close(struct fs *fs);
+/* Whether fs_close() has begun. */
+bool fs_is_closing(struct fs *fs);
 /* After store_free(). */
 void fs_deinit(struct fs *fs);
 
