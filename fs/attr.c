@@ -139,12 +139,12 @@ int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, s
         return r;
 }
 
-/* What is about to be told of a directory. */
-static void show_directory(struct fs *fs, struct node *node, struct stat *st) {
+/* What is about to be told of a directory, and for how long. */
+static double show_directory(struct fs *fs, fuse_req_t req, struct node *node, struct stat *st) {
         /* find(1) counts on it. */
         if (fs_is_foreign(fs, node))
                 st->st_nlink = 2;
-        dirtime_show(&fs->nodes, node, st);
+        return dirtime_show(&fs->nodes, node, st, fuse_req_ctx(req)->pid) ? FS_TIMEOUT : 0;
 }
 
 /*
@@ -162,8 +162,8 @@ static bool is_fleeting(const struct stat *st) {
         return st->st_ctim.tv_sec + FLEETING_S > now.tv_sec;
 }
 
-int attr_enter(struct fs *fs, struct node *parent, const char *name, const struct attr_found *found,
-               struct fuse_entry_param *entry) {
+int attr_enter(struct fs *fs, fuse_req_t req, struct node *parent, const char *name,
+               const struct attr_found *found, struct fuse_entry_param *entry) {
         struct node *node = NULL;
         int r;
 
@@ -182,7 +182,7 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         if (r < 0)
                 return r;
         if (S_ISDIR(entry->attr.st_mode))
-                show_directory(fs, node, &entry->attr);
+                entry->attr_timeout = show_directory(fs, req, node, &entry->attr);
         if (found->kind != NODE_SIDE)
                 entry->attr.st_ino = inode_number(&fs->inodes, found->st.st_dev, found->st.st_ino);
         entry->ino = fs_ino(fs, node);
@@ -206,7 +206,7 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
         r = attr_look(fs, parent, dir->fd, name, &found);
         dirfd_unref(&fs->dirs, dir);
         if (r == 0)
-                r = attr_enter(fs, parent, name, &found, &entry);
+                r = attr_enter(fs, req, parent, name, &found, &entry);
         if (r < 0) {
                 fs_reply(req, r);
                 return;
@@ -296,7 +296,7 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 timeout = FS_TIMEOUT;
                 r = stat_shared(fs, node, &st);
                 if (r == 0 && S_ISDIR(st.st_mode))
-                        show_directory(fs, node, &st);
+                        timeout = show_directory(fs, req, node, &st);
         } else if (node->kind == NODE_DATABASE) {
                 r = database_stat(fs, node, &st);
                 if (r == 0)

@@ -81,7 +81,7 @@ void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 return;
         }
         mutex_lock(&fs->nodes.mutex);
-        dirtime_open_locked(&fs->nodes, node, &st);
+        dirtime_open_locked(&fs->nodes, node, &st, fuse_req_ctx(req)->pid, &handle->times);
         mutex_unlock(&fs->nodes.mutex);
         fi->fh = (uintptr_t)handle;
         mutex_assert_none_held();
@@ -157,7 +157,7 @@ static int add_entry(struct listing *listing, const struct dirent *entry, const 
                 return 1;
         param.attr.st_ino = inode_number(&fs->inodes, found->st.st_dev, found->st.st_ino);
         if (listing->plus && !dots && found->kind == NODE_SHARED) {
-                r = attr_enter(fs, listing->node, name, found, &param);
+                r = attr_enter(fs, listing->req, listing->node, name, found, &param);
                 /* A directory that cannot be entered is still listed; LOOKUP says why. */
                 if (r < 0 && r != -ELOOP)
                         return r;

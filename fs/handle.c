@@ -8,7 +8,6 @@
 #include "fs/handle.h"
 
 #include "fs/database.h"
-#include "fs/dirtime.h"
 
 /* Where a node keeps its ring of ordinary handles. */
 static struct list **ring_of(struct node *node) {
@@ -61,6 +60,7 @@ struct handle *handle_new(struct fs *fs, struct node *node, const struct handle 
         if (handle->snapshot)
                 handle->fd = -1;
         list_init(&handle->sibling);
+        list_init(&handle->times.link);
         handle->node = node;
         atomic_store(&handle->refs, 1);
         mutex_lock(&fs->nodes.mutex);
@@ -105,8 +105,7 @@ void handle_close(struct fs *fs, struct handle *handle) {
                         *ring = list_empty(&handle->sibling) ? NULL : handle->sibling.next;
                 list_remove(&handle->sibling);
         }
-        if (node_type(handle->node) == S_IFDIR)
-                dirtime_close_locked(&fs->nodes, handle->node);
+        dirtime_close_locked(&fs->nodes, &handle->times);
         mutex_unlock(&fs->nodes.mutex);
         dirfd_unpin(&fs->dirs, handle->pinned);
         if (handle->snapshot)

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdatomic.h>
 
+#include "fs/dirtime.h"
 #include "fs/fs.h"
 
 /*
@@ -25,6 +26,7 @@ struct handle {
         struct habit_reads reads;  /* while uncached */
         DIR *dir;                  /* owns fd, for a directory */
         struct dirfd *pinned;      /* its descriptor in the cache; NULL for the root */
+        struct dirtime_open times; /* under nodes.mutex, for a directory */
         struct dirent *entry;      /* read from dir, but not passed on yet */
         off_t offset;              /* where dir stands */
 };

@@ -127,6 +127,7 @@ static struct node *node_new(const char *name, const struct stat *st, enum node_
                         free(node);
                         return NULL;
                 }
+                dirtime_init(node->times);
         }
         return node;
 }
