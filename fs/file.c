@@ -119,8 +119,13 @@ static bool wants_uncached(struct fs *fs, fuse_req_t req, struct handle *handle)
 }
 
 void file_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi, struct handle *handle) {
-        int r;
+        int r = handle->fd < 0 ? 0 : handle_charge(fs, handle, fuse_req_ctx(req)->uid);
 
+        if (r < 0) {
+                handle_close(fs, handle);
+                fs_reply(req, r);
+                return;
+        }
         handle->uncached = wants_uncached(fs, req, handle);
         fi->fh = (uintptr_t)handle;
         fi->direct_io = handle->uncached || handle->unsized;

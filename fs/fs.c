@@ -9,9 +9,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "fs/database.h"
 #include "fs/file.h"
+
+/* A directory takes two of them. The rest is for what the daemon does itself. */
+static void share_descriptors(struct fs *fs) {
+        struct rlimit limit;
+        unsigned all = 1024;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+                all = limit.rlim_cur < UINT32_MAX ? (unsigned)limit.rlim_cur : UINT32_MAX;
+        share_init(&fs->files, all / 8 * 3);
+        share_init(&fs->directories, all / 8);
+}
 
 int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store, unsigned dirs) {
         struct stat st;
@@ -19,6 +31,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
 
         *fs = (struct fs){ .source = source, .store = store };
         list_init(&fs->handles);
+        share_descriptors(fs);
         mutex_cond_init(&fs->bound);
         if (fstat(root_fd, &st) < 0) {
                 r = -errno;
@@ -84,6 +97,8 @@ void fs_deinit(struct fs *fs) {
         node_table_deinit(&fs->nodes);
         inode_map_deinit(&fs->inodes);
         habits_deinit(&fs->habits);
+        share_deinit(&fs->files);
+        share_deinit(&fs->directories);
         leases_deinit(&fs->leases);
         laters_deinit(&fs->laters);
         pseudo_deinit(&fs->pseudo);

@@ -13,6 +13,7 @@
 #include "fs/passthrough.h"
 #include "fs/pipe.h"
 #include "fs/pseudo.h"
+#include "fs/share.h"
 #include "snapshot/store.h"
 
 /* How long the kernel may believe what it was told of anything that is not a database, in seconds. */
@@ -39,6 +40,8 @@ struct fs {
         struct habits habits;
         /* Under nodes.mutex: */
         struct list handles;  /* every open file and directory */
+        struct share files;   /* those of them that are files, and */
+        struct share directories;
         bool closing;         /* the session loop has ended */
         unsigned answering;   /* answers of the store's that are being worked on */
         pthread_cond_t bound; /* signalled when that falls to 0 while closing */

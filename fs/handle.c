@@ -7,6 +7,8 @@
  */
 #include "fs/handle.h"
 
+#include <errno.h>
+
 #include "fs/database.h"
 
 /* Where a node keeps its ring of ordinary handles. */
@@ -95,8 +97,21 @@ void handle_unref(struct fs *fs, struct handle *handle) {
         free(handle);
 }
 
+static struct share *share_of(struct fs *fs, const struct handle *handle) {
+        return node_type(handle->node) == S_IFDIR ? &fs->directories : &fs->files;
+}
+
+int handle_charge(struct fs *fs, struct handle *handle, uid_t uid) {
+        MUTEX_SCOPE(&fs->nodes.mutex);
+        handle->uid = uid;
+        handle->charged = share_take_locked(share_of(fs, handle), uid);
+        return handle->charged ? 0 : -ENFILE;
+}
+
 void handle_close(struct fs *fs, struct handle *handle) {
         mutex_lock(&fs->nodes.mutex);
+        if (handle->charged)
+                share_give_locked(share_of(fs, handle), handle->uid);
         list_remove(&handle->all);
         if (in_ring(handle)) {
                 struct list **ring = ring_of(handle->node);

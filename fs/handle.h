@@ -22,6 +22,8 @@ struct handle {
         bool unsized;            /* may have more to read than its size says: reads go past the page cache */
         struct backing *backing; /* a reference when the kernel reads by itself, else NULL */
         struct snapshot *snapshot; /* a reference, for a database */
+        uid_t uid;                 /* whose it is, */
+        bool charged;              /* once it is counted: under nodes.mutex */
         bool uncached;             /* its reads go past the kernel's page cache */
         struct habit_reads reads;  /* while uncached */
         DIR *dir;                  /* owns fd, for a directory */
@@ -37,6 +39,11 @@ struct handle {
  * NULL.
  */
 struct handle *handle_new(struct fs *fs, struct node *node, const struct handle *init);
+/*
+ * Counts the handle, which is about to be given to that user. 0; -ENFILE: that would leave too few descriptors
+ * for others. No mutex held.
+ */
+int handle_charge(struct fs *fs, struct handle *handle, uid_t uid);
 /* Takes the handle off all lists and gives the open's reference back. No mutex held. */
 void handle_close(struct fs *fs, struct handle *handle);
 /*
