@@ -8,7 +8,7 @@ struct attr_found {
         struct stat st; /* as the mount shows it, but for st_ino and st_dev, which are the source's */
         enum node_kind kind;
         uint32_t incarnation; /* unless it is a database or a side file: see fs_incarnation() */
-        bool unknown;         /* a regular file that cannot be read far enough to tell what it is, or not now */
+        bool unknown; /* a regular file that cannot be read far enough to tell what it is, or not now */
 };
 
 /*

@@ -65,7 +65,8 @@ static int has_no_acl(struct fs *fs, struct node *node, const struct stat *st) {
         if (fd < 0 || fstat(fd, &now) < 0 || now.st_dev != st->st_dev || now.st_ino != st->st_ino)
                 return -EAGAIN;
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        if (getxattr(path, "system.posix_acl_access", NULL, 0) < 0 && (errno == ENODATA || errno == EOPNOTSUPP))
+        if (getxattr(path, "system.posix_acl_access", NULL, 0) < 0 &&
+            (errno == ENODATA || errno == EOPNOTSUPP))
                 return 0;
         return -ESTALE;
 }

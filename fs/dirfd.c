@@ -1,9 +1,9 @@
 /*
  * The cache of directory descriptors.
  *
- * Invariants: node->dirfd is the one dirfd of that node that the cache lists, or that is pinned, or NULL; such a
- * dirfd holds a reference to its node, so nodes need not know of this cache when they die. Descriptors are closed and nodes
- * are given back with no mutex held.
+ * Invariants: node->dirfd is the one dirfd of that node that the cache lists, or that is pinned, or NULL;
+ * such a dirfd holds a reference to its node, so nodes need not know of this cache when they die. Descriptors
+ * are closed and nodes are given back with no mutex held.
  */
 #include "fs/dirfd.h"
 

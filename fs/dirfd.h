@@ -16,7 +16,7 @@ struct dirfd {
         unsigned pins;     /* open handles of the directory */
         struct node *node; /* a reference */
         struct list lru;   /* while there are no pins */
-        uint64_t used_ns; /* on base_now_ns()'s clock */
+        uint64_t used_ns;  /* on base_now_ns()'s clock */
 };
 
 struct dirfd_cache {

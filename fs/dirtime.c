@@ -76,7 +76,8 @@ struct holders {
         bool differ;
 };
 
-static void collect_locked(const struct dirtime *times, const struct stat *st, pid_t pid, struct holders *holders) {
+static void collect_locked(const struct dirtime *times, const struct stat *st, pid_t pid,
+                           struct holders *holders) {
         struct dirtime_values now = values_of(st);
 
         for (const struct list *link = times->opens.next; link != &times->opens; link = link->next) {

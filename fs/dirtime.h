@@ -27,9 +27,9 @@ struct dirtime_open {
 
 void dirtime_init(struct dirtime *times);
 /*
- * *st is a directory's and about to be told to the process of the thread pid: puts in what has to be repeated,
- * remembers the rest. Whether the kernel may remember it: it does so for all processes. Takes the table's
- * mutex, may do I/O.
+ * *st is a directory's and about to be told to the process of the thread pid: puts in what has to be
+ * repeated, remembers the rest. Whether the kernel may remember it: it does so for all processes. Takes the
+ * table's mutex, may do I/O.
  */
 bool dirtime_show(struct node_table *table, struct node *dir, struct stat *st, pid_t pid);
 /* The directory, whose *st that is, is being opened by the thread pid. */

@@ -3,8 +3,8 @@
  *
  * Invariants: no descriptor but O_PATH is ever opened on a file before it is known to be an ordinary regular
  * one, so no fifo blocks, no device notices, and no close() takes a database's POSIX locks away (fact S1);
- * the file that is opened is the very inode that was looked at, and the one by whose owner and permissions the
- * kernel has let the reader in. An ordinary handle never gives out bytes of a database.
+ * the file that is opened is the very inode that was looked at, and the one by whose owner and permissions
+ * the kernel has let the reader in. An ordinary handle never gives out bytes of a database.
  */
 #include "fs/file.h"
 
@@ -53,7 +53,9 @@ static int open_source(struct fs *fs, int path_fd, const struct stat *st, struct
                 fd = reopen(path_fd);
         if (fd < 0)
                 return fd;
-        *init = (struct handle){ .fd = fd, .guarded = guarded, .pseudo = pseudo, .unsized = pseudo || !st->st_size };
+        *init = (struct handle){
+                .fd = fd, .guarded = guarded, .pseudo = pseudo, .unsized = pseudo || !st->st_size
+        };
         if (quiet || (!guarded && !pseudo && passthrough_is_quiet(&fs->passthrough, fd)))
                 init->backing = backing_new(&fs->passthrough, fd);
         return 0;
@@ -252,8 +254,8 @@ static int reply_spliced(struct fs *fs, fuse_req_t req, int fd, size_t size, off
 }
 
 /*
- * Answers a read of an ordinary file: with all its bytes up to the file's end, or with an error. A short answer
- * is the end of the file to the kernel, and what is copied then is cut without a word.
+ * Answers a read of an ordinary file: with all its bytes up to the file's end, or with an error. A short
+ * answer is the end of the file to the kernel, and what is copied then is cut without a word.
  */
 static void reply_bytes(struct fs *fs, fuse_req_t req, int fd, size_t size, off_t offset) {
         void *buffer;

@@ -154,7 +154,8 @@ uint32_t fs_incarnation(int dirfd, const char *name, const struct stat *st) {
         if (!S_ISDIR(st->st_mode) &&
             name_to_handle_at(dirfd, name, &file.handle, &mount_id, *name ? 0 : AT_EMPTY_PATH) == 0)
                 sum = fold((uint32_t)file.handle.handle_type, file.handle.f_handle, file.handle.handle_bytes);
-        else if (statx(dirfd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+        else if (statx(dirfd, name,
+                       AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
                        STATX_BTIME, &born) == 0 &&
                  born.stx_mask & STATX_BTIME)
                 sum = fold((uint64_t)born.stx_btime.tv_nsec, &born.stx_btime.tv_sec,
@@ -187,7 +188,8 @@ int fs_gone(int r) {
         return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? -ESTALE : r;
 }
 
-/* A directory that is open is reached by its own descriptor, whatever has become of its name. -1: it is not. */
+/* A directory that is open is reached by its own descriptor, whatever has become of its name. -1: it is not.
+ */
 static int open_directory(struct fs *fs, struct node *node) {
         struct dirfd *dirfd = node_type(node) == S_IFDIR ? dirfd_peek(&fs->dirs, node) : NULL;
         int fd = -1;

@@ -39,8 +39,8 @@ struct fs {
         struct laters laters;
         struct habits habits;
         /* Under nodes.mutex: */
-        struct list handles;  /* every open file and directory */
-        struct share files;   /* those of them that are files, and */
+        struct list handles; /* every open file and directory */
+        struct share files;  /* those of them that are files, and */
         struct share directories;
         bool closing;         /* the session loop has ended */
         unsigned answering;   /* answers of the store's that are being worked on */
@@ -103,8 +103,9 @@ uint32_t fs_incarnation(int dirfd, const char *name, const struct stat *st);
 /* Whether *st is of the file that a node stands for: 0 or -ESTALE. */
 int fs_same_file(struct fs *fs, struct node *node, const struct stat *st);
 /*
- * Whether *st is of the file whose permissions the kernel has just judged by: 0, or -ESTALE, after telling the
- * kernel to ask again. Every OPEN goes by this: who may open it the kernel has decided before. No mutex held.
+ * Whether *st is of the file whose permissions the kernel has just judged by: 0, or -ESTALE, after telling
+ * the kernel to ask again. Every OPEN goes by this: who may open it the kernel has decided before. No mutex
+ * held.
  */
 int fs_same_permissions(struct fs *fs, struct node *node, const struct stat *st);
 /* What a failed lookup of a name by which a file was known once means: it is gone from there. */

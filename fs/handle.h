@@ -40,8 +40,8 @@ struct handle {
  */
 struct handle *handle_new(struct fs *fs, struct node *node, const struct handle *init);
 /*
- * Counts the handle, which is about to be given to that user. 0; -ENFILE: that would leave too few descriptors
- * for others. No mutex held.
+ * Counts the handle, which is about to be given to that user. 0; -ENFILE: that would leave too few
+ * descriptors for others. No mutex held.
  */
 int handle_charge(struct fs *fs, struct handle *handle, uid_t uid);
 /* Takes the handle off all lists and gives the open's reference back. No mutex held. */

@@ -1,6 +1,6 @@
 /*
- * An open breaks a lease even if it does not wait for it, and what a file is can only be told by opening it. So
- * a lookup, which must not disturb a file server, first looks into /proc/locks. That has all locks of the
+ * An open breaks a lease even if it does not wait for it, and what a file is can only be told by opening it.
+ * So a lookup, which must not disturb a file server, first looks into /proc/locks. That has all locks of the
  * machine: it is read so seldom that it takes a hundredth of the time, and what came after that is missed.
  * A lease is then broken too early, which costs its holder a little work, no more.
  *

@@ -1,6 +1,6 @@
 /*
- * Leases: a file server's word with the kernel (Samba's oplocks, knfsd's delegations) that it will be told, and
- * waited for, before anybody else opens a file.
+ * Leases: a file server's word with the kernel (Samba's oplocks, knfsd's delegations) that it will be told,
+ * and waited for, before anybody else opens a file.
  */
 #pragma once
 

@@ -60,8 +60,8 @@ struct node {
         };
         uint32_t refs;
         uint32_t incarnation;
-        uint32_t generation;  /* with the address it makes a name that no other node has had */
-        uid_t uid;            /* by these, as they were last told, the kernel judges who may open it */
+        uint32_t generation; /* with the address it makes a name that no other node has had */
+        uid_t uid;           /* by these, as they were last told, the kernel judges who may open it */
         gid_t gid;
         uint16_t permissions; /* the same: of st_mode */
         uint16_t name_room;

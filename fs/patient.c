@@ -1,6 +1,6 @@
 /*
- * In the source an open waits until a file server has given back its lease. Here it is parked and tried again,
- * since a thread that waits would be missing to everybody else.
+ * In the source an open waits until a file server has given back its lease. Here it is parked and tried
+ * again, since a thread that waits would be missing to everybody else.
  *
  * Invariant: the request is replied to by later.c's thread alone; an interrupt only notes that it is not
  * wanted any more (see database.c on what an interrupt function may not do).

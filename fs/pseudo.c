@@ -1,6 +1,6 @@
 /*
- * What lies on proc, sysfs and their like has any size (0, 4096) whatever there is to read, and to read it may
- * do something. So it is no database, nobody reads it to find that out, and who opens it reads past the
+ * What lies on proc, sysfs and their like has any size (0, 4096) whatever there is to read, and to read it
+ * may do something. So it is no database, nobody reads it to find that out, and who opens it reads past the
  * kernel's page cache, which goes by the size.
  *
  * Invariant: that a device has such files is asked each time, and is not remembered: its number may belong to
@@ -19,9 +19,9 @@
 #define MQUEUE_MAGIC   0x19800202
 
 static const unsigned long magics[] = {
-        PROC_SUPER_MAGIC,   SYSFS_MAGIC,    DEBUGFS_MAGIC, TRACEFS_MAGIC,    CGROUP_SUPER_MAGIC,
-        CGROUP2_SUPER_MAGIC, SECURITYFS_MAGIC, SELINUX_MAGIC, BPF_FS_MAGIC,   PSTOREFS_MAGIC,
-        EFIVARFS_MAGIC,     BINFMTFS_MAGIC, CONFIGFS_MAGIC, FUSECTL_MAGIC,   MQUEUE_MAGIC,
+        PROC_SUPER_MAGIC,    SYSFS_MAGIC,      DEBUGFS_MAGIC,  TRACEFS_MAGIC, CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC, SECURITYFS_MAGIC, SELINUX_MAGIC,  BPF_FS_MAGIC,  PSTOREFS_MAGIC,
+        EFIVARFS_MAGIC,      BINFMTFS_MAGIC,   CONFIGFS_MAGIC, FUSECTL_MAGIC, MQUEUE_MAGIC,
 };
 
 void pseudo_init(struct pseudo *pseudo) {

@@ -1,6 +1,6 @@
 /*
- * Descriptors. A user who opens files without end would take them all, and then nobody could as much as look at a
- * file. So open files have a part of them, and of that a user may have as many as he leaves for others.
+ * Descriptors. A user who opens files without end would take them all, and then nobody could as much as look
+ * at a file. So open files have a part of them, and of that a user may have as many as he leaves for others.
  *
  * Invariant: total is the sum of all users' counts, and max at the most.
  */

@@ -195,8 +195,8 @@ static ssize_t read_source(struct fs *fs, struct node *node, const struct fuse_c
                 return -ENODATA;
         n = subject_init(&subject, fs, node, name);
         if (n == 0)
-                n = name ? subject_read(&subject, name, buffer, size) :
-                           list_source(&subject, ctx, buffer, size);
+                n = name ? subject_read(&subject, name, buffer, size)
+                         : list_source(&subject, ctx, buffer, size);
         else if (n == -ENODATA && !name)
                 n = 0;
         subject_deinit(&subject);
