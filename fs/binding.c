@@ -193,7 +193,7 @@ static void on_opened(void *userdata, int result, struct snapshot *snapshot, con
         } else if ((result == -ESTALE || result == -EAGAIN) && !last_try) {
                 binding_start(binding);
         } else {
-                binding_fail(binding, result);
+                binding_fail(binding, result == -EAGAIN ? -ESTALE : result);
         }
         binding_unref(binding);
         mutex_lock(&fs->nodes.mutex);
