@@ -80,7 +80,7 @@ void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 fs_reply(req, r);
                 return;
         }
-        r = handle->fd < 0 ? 0 : handle_charge(fs, handle, fuse_req_ctx(req)->uid);
+        r = handle_charge(fs, handle, fuse_req_ctx(req)->uid);
         if (r < 0) {
                 handle_close(fs, handle);
                 fs_reply(req, r);

@@ -54,7 +54,7 @@ static int open_source(struct fs *fs, int path_fd, const struct stat *st, struct
         if (fd < 0)
                 return fd;
         *init = (struct handle){
-                .fd = fd, .guarded = guarded, .pseudo = pseudo, .unsized = pseudo || !st->st_size
+                .fd = fd, .guarded = guarded, .pseudo = pseudo
         };
         if (quiet || (!guarded && !pseudo && passthrough_is_quiet(&fs->passthrough, fd)))
                 init->backing = backing_new(&fs->passthrough, fd);
@@ -121,7 +121,7 @@ static bool wants_uncached(struct fs *fs, fuse_req_t req, struct handle *handle)
 }
 
 void file_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi, struct handle *handle) {
-        int r = handle->fd < 0 ? 0 : handle_charge(fs, handle, fuse_req_ctx(req)->uid);
+        int r = handle_charge(fs, handle, fuse_req_ctx(req)->uid);
 
         if (r < 0) {
                 handle_close(fs, handle);
@@ -130,7 +130,7 @@ void file_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi, s
         }
         handle->uncached = wants_uncached(fs, req, handle);
         fi->fh = (uintptr_t)handle;
-        fi->direct_io = handle->uncached || handle->unsized;
+        fi->direct_io = handle->uncached || handle->pseudo;
         /* The bytes of a node that is bound never change; those of an ordinary file may have since the last
          * open. */
         fi->keep_cache = handle->snapshot != NULL;

@@ -102,6 +102,9 @@ static struct share *share_of(struct fs *fs, const struct handle *handle) {
 }
 
 int handle_charge(struct fs *fs, struct handle *handle, uid_t uid) {
+        /* What stands in for a side file, or for what is not shown, has no descriptor. */
+        if (handle->fd < 0 && !handle->snapshot)
+                return 0;
         MUTEX_SCOPE(&fs->nodes.mutex);
         handle->uid = uid;
         handle->charged = share_take_locked(share_of(fs, handle), uid);

@@ -18,8 +18,7 @@ struct handle {
         atomic_uint refs;        /* one for the open, one for each request that uses it */
         int fd;                  /* the file's own, the snapshot's (borrowed), or -1 for an empty companion */
         bool guarded;            /* see read_guarded() */
-        bool pseudo;             /* see pseudo.h */
-        bool unsized;            /* may have more to read than its size says: reads go past the page cache */
+        bool pseudo;             /* see pseudo.h: reads go past the kernel's page cache */
         struct backing *backing; /* a reference when the kernel reads by itself, else NULL */
         struct snapshot *snapshot; /* a reference, for a database */
         uid_t uid;                 /* whose it is, */

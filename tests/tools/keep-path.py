@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""keep-path.py FILE: opens FILE as a place (O_PATH) and reads it by that once; then, for each line on stdin, tries to open it by that place
-again and prints "open" or the errno's name.
+"""keep-path.py FILE: opens FILE as a place (O_PATH) and prints "kept"; then, for each line on stdin, tries to open it by that place and prints
+"open" or the errno's name.
 """
 import errno
 import os
@@ -19,6 +19,6 @@ def attempt():
         return errno.errorcode[error.errno]
 
 
-print(attempt(), flush=True)
+print("kept", flush=True)
 for _ in sys.stdin:
     print(attempt(), flush=True)

@@ -26,12 +26,6 @@ for options in passthrough=auto passthrough=off; do
                 cp "$MNT/$name" "$T/got"
                 cmp "$T/wanted" "$T/got" || fail "$options, $name, copied"
         done
-        # A small file that grows is seen whole by whoever has it open.
-        exec 5<"$MNT/empty"
-        echo grown >"$SRC/empty"
-        equal "$(cat <&5)" grown 'what was empty when it was opened'
-        exec 5<&-
-        : >"$SRC/empty"
         # A listing opens none of them.
         inotifywait -q -m -e open --format %f -o "$T/opened" "$SRC/sys/class/net/lo/" &
         OTHERS+=($!)
