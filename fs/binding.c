@@ -163,6 +163,32 @@ static void binding_bind(struct binding *binding, struct snapshot *snapshot, con
         }
 }
 
+static void again(struct later *later) {
+        struct binding *binding = container_of(later, struct binding, later);
+
+        if (fs_is_closing(binding->fs))
+                binding_fail(binding, -ENOTCONN);
+        else
+                binding_start(binding);
+        binding_unref(binding);
+}
+
+/* A lease stands against it: the try has not counted, and another will come, unless nobody waits any more. */
+static void start_later(struct binding *binding) {
+        struct fs *fs = binding->fs;
+        bool wanted;
+
+        mutex_lock(&fs->nodes.mutex);
+        wanted = !list_empty(&binding->waiters);
+        if (wanted) {
+                binding->tries--;
+                binding->refs++;
+        }
+        mutex_unlock(&fs->nodes.mutex);
+        if (wanted)
+                later_do(&fs->laters, &binding->later, again);
+}
+
 /* The store's answer, on one of its threads. */
 static void on_opened(void *userdata, int result, struct snapshot *snapshot, const struct stat *attr) {
         struct binding *binding = userdata;
@@ -171,7 +197,7 @@ static void on_opened(void *userdata, int result, struct snapshot *snapshot, con
 
         /* What was opened in the end must be what the kernel let the waiters open. */
         if (result == 0) {
-                result = database_may_open(fs, binding->node, attr);
+                result = database_may_open(fs, binding->node, attr) < 0 ? -ESTALE : 0;
                 if (result < 0)
                         snapshot = snapshot_unref(snapshot);
         }
@@ -190,10 +216,12 @@ static void on_opened(void *userdata, int result, struct snapshot *snapshot, con
         }
         if (result == 0) {
                 binding_bind(binding, snapshot, attr);
-        } else if ((result == -ESTALE || result == -EAGAIN) && !last_try) {
+        } else if (result == -ESTALE && !last_try) {
                 binding_start(binding);
+        } else if (result == -EAGAIN) {
+                start_later(binding);
         } else {
-                binding_fail(binding, result == -EAGAIN ? -ESTALE : result);
+                binding_fail(binding, result);
         }
         binding_unref(binding);
         mutex_lock(&fs->nodes.mutex);
@@ -243,32 +271,6 @@ static int classify(struct fs *fs, struct fs_at *at, const struct stat *st) {
                                    sizeof(path)),
                          strerror(-kind));
         return kind;
-}
-
-static void again(struct later *later) {
-        struct binding *binding = container_of(later, struct binding, later);
-
-        if (fs_is_closing(binding->fs))
-                binding_fail(binding, -ENOTCONN);
-        else
-                binding_start(binding);
-        binding_unref(binding);
-}
-
-/* A lease stands against it: the try has not counted, and another will come, unless nobody waits any more. */
-static void start_later(struct binding *binding) {
-        struct fs *fs = binding->fs;
-        bool wanted;
-
-        mutex_lock(&fs->nodes.mutex);
-        wanted = !list_empty(&binding->waiters);
-        if (wanted) {
-                binding->tries--;
-                binding->refs++;
-        }
-        mutex_unlock(&fs->nodes.mutex);
-        if (wanted)
-                later_do(&fs->laters, &binding->later, again);
 }
 
 void binding_start(struct binding *binding) {
