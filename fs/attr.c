@@ -17,6 +17,9 @@
 #include "fs/dirtime.h"
 #include "fs/file.h"
 
+/* How long a name is new, and for how long it is valid then, in seconds: see is_fleeting(). */
+#define FLEETING_S       10
+#define FLEETING_TIMEOUT 0.01
 /* For the GETATTR that would follow each LOOKUP of an lstat. An OPEN ends it (clear_kernel_cache()). */
 #define UNOPENED_TIMEOUT 0.1
 
@@ -24,6 +27,8 @@ int attr_classify(struct fs *fs, struct node *parent, int dirfd, const char *nam
         char buffer[FS_PATH_MAX];
         struct store_file file = { .dirfd = dirfd, .name = name };
 
+        if (st && S_ISREG(st->st_mode) && pseudo_is(&fs->pseudo, dirfd, name, st))
+                return STORE_ORDINARY;
         file.path = node_path(&fs->nodes, fs->source, parent, name, buffer, sizeof(buffer));
         mutex_assert_none_held();
         return store_classify(fs->store, &file, st);
@@ -72,7 +77,8 @@ static int enter_system(struct fs *fs, struct node *parent, int dirfd, const cha
         return inode_enter(&fs->inodes, dirfd, name, place, dev);
 }
 
-int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
+/* attr_glance() but for the incarnation. */
+static int glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         bool side = store_name_is_side(name), exists;
         int kind, r;
 
@@ -82,6 +88,7 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
                 return -errno;
         found->kind = NODE_SHARED;
         found->unknown = false;
+        found->incarnation = 0;
         if (exists && found->st.st_dev != parent->dev) {
                 r = enter_system(fs, parent, dirfd, name, found->st.st_dev);
                 if (r < 0)
@@ -89,7 +96,11 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
         }
         if (exists && !S_ISREG(found->st.st_mode))
                 return 0;
-        kind = attr_classify(fs, parent, dirfd, name, exists ? &found->st : NULL);
+        /* To be found out by its open, which waits for the file server. */
+        if (exists && leases_has(&fs->leases, found->st.st_ino))
+                kind = -EAGAIN;
+        else
+                kind = attr_classify(fs, parent, dirfd, name, exists ? &found->st : NULL);
         switch (kind) {
         case STORE_ORDINARY:
                 return exists ? 0 : -ENOENT;
@@ -112,6 +123,14 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
         }
 }
 
+int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
+        int r = glance(fs, parent, dirfd, name, found);
+
+        if (r == 0 && found->kind == NODE_SHARED)
+                found->incarnation = fs_incarnation(dirfd, name, &found->st);
+        return r;
+}
+
 int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         int r = attr_glance(fs, parent, dirfd, name, found);
 
@@ -120,24 +139,39 @@ int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, s
         return r;
 }
 
-/* What is about to be told of a directory. */
-static void show_directory(struct fs *fs, struct node *node, struct stat *st) {
+/* What is about to be told of a directory, and for how long. */
+static double show_directory(struct fs *fs, fuse_req_t req, struct node *node, struct stat *st) {
         /* find(1) counts on it. */
         if (fs_is_foreign(fs, node))
                 st->st_nlink = 2;
-        dirtime_show(&fs->nodes, node, st);
+        return dirtime_show(&fs->nodes, node, st, fuse_req_ctx(req)->pid) ? FS_TIMEOUT : 0;
 }
 
-int attr_enter(struct fs *fs, struct node *parent, const char *name, const struct attr_found *found,
-               struct fuse_entry_param *entry) {
+/*
+ * A file that came just now may go as quickly: a lock, a temporary file. Its name is valid for as long as it
+ * takes to ask for what there is to know of a file, and a listing does not make it so: lstat is to find out.
+ * Told from memory that it is there, a tool that then asks for its ACL takes what has vanished for a failure
+ * (rsync's status is 23 in place of 24). Renaming a file makes it new, too.
+ */
+static bool is_fleeting(const struct stat *st) {
+        struct timespec now;
+
+        if (S_ISDIR(st->st_mode))
+                return false;
+        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+        return st->st_ctim.tv_sec + FLEETING_S > now.tv_sec;
+}
+
+int attr_enter(struct fs *fs, fuse_req_t req, struct node *parent, const char *name,
+               const struct attr_found *found, struct fuse_entry_param *entry) {
         struct node *node = NULL;
         int r;
 
         *entry = (struct fuse_entry_param){ .attr = found->st };
         if (found->kind == NODE_SHARED) {
                 entry->attr_timeout = FS_TIMEOUT;
-                entry->entry_timeout = FS_TIMEOUT;
-                r = node_lookup(&fs->nodes, parent, name, &found->st, &node);
+                entry->entry_timeout = is_fleeting(&found->st) ? FLEETING_TIMEOUT : FS_TIMEOUT;
+                r = node_lookup(&fs->nodes, parent, name, &found->st, found->incarnation, &node);
         } else {
                 if (found->kind == NODE_DATABASE) {
                         entry->attr_timeout = UNOPENED_TIMEOUT;
@@ -148,10 +182,11 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         if (r < 0)
                 return r;
         if (S_ISDIR(entry->attr.st_mode))
-                show_directory(fs, node, &entry->attr);
+                entry->attr_timeout = show_directory(fs, req, node, &entry->attr);
         if (found->kind != NODE_SIDE)
                 entry->attr.st_ino = inode_number(&fs->inodes, found->st.st_dev, found->st.st_ino);
         entry->ino = fs_ino(fs, node);
+        entry->generation = node->generation;
         return 0;
 }
 
@@ -171,7 +206,7 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
         r = attr_look(fs, parent, dir->fd, name, &found);
         dirfd_unref(&fs->dirs, dir);
         if (r == 0)
-                r = attr_enter(fs, parent, name, &found, &entry);
+                r = attr_enter(fs, req, parent, name, &found, &entry);
         if (r < 0) {
                 fs_reply(req, r);
                 return;
@@ -228,7 +263,7 @@ static int stat_shared(struct fs *fs, struct node *node, struct stat *st) {
         if (fstatat(at.dir->fd, at.place.name, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
                 r = fs_gone(-errno);
         else
-                r = fs_same_file(node, st);
+                r = fs_same_file(fs, node, st);
         fs_at_deinit(fs, &at);
         return r;
 }
@@ -246,10 +281,8 @@ static int stat_by_name(struct fs *fs, struct node *node, struct stat *st) {
         fs_at_deinit(fs, &at);
         if (r < 0)
                 return fs_gone(r);
-        if (!S_ISREG(found.st.st_mode) || (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
-                return -ESTALE;
         *st = found.st;
-        return 0;
+        return (node->kind == NODE_SIDE) == (found.kind == NODE_SIDE) ? fs_same_file(fs, node, st) : -ESTALE;
 }
 
 void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
@@ -263,10 +296,12 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 timeout = FS_TIMEOUT;
                 r = stat_shared(fs, node, &st);
                 if (r == 0 && S_ISDIR(st.st_mode))
-                        show_directory(fs, node, &st);
+                        timeout = show_directory(fs, req, node, &st);
         } else if (node->kind == NODE_DATABASE) {
-                r = database_stat(fs, node, &st, &timeout);
-                if (r == -ENODATA)
+                r = database_stat(fs, node, &st);
+                if (r == 0)
+                        timeout = FS_TIMEOUT;
+                else if (r == -ENODATA)
                         r = stat_by_name(fs, node, &st);
         } else {
                 r = stat_by_name(fs, node, &st);
@@ -275,6 +310,7 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 fs_reply(req, r);
                 return;
         }
+        node_told(&fs->nodes, node, &st);
         if (node->kind != NODE_SIDE)
                 st.st_ino = inode_number(&fs->inodes, st.st_dev, st.st_ino);
         mutex_assert_none_held();
@@ -283,24 +319,24 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 
 void attr_readlink(fuse_req_t req, fuse_ino_t ino) {
         struct fs *fs = fs_of(req);
+        struct node *node = fs_node(fs, ino);
+        _cleanup_(base_closep) int fd = -1;
         char target[PATH_MAX + 1];
+        struct fs_at at;
         struct stat st;
         ssize_t n;
-        int fd;
 
-        fd = fs_open_path(fs, fs_node(fs, ino), &st);
-        if (fd < 0) {
-                fs_reply(req, fd);
-                return;
+        fd = fs_open_path(fs, node, &st);
+        n = fd < 0 ? fd : fs_at_init(fs, node, &at);
+        if (n == 0) {
+                n = passthrough_readlink(&fs->passthrough, at.dir->fd, at.place.name, fd, &st, target,
+                                         sizeof(target) - 1);
+                fs_at_deinit(fs, &at);
         }
-        n = readlinkat(fd, "", target, sizeof(target) - 1);
         if (n < 0) {
-                n = -errno;
-                close(fd);
                 fs_reply(req, (int)n);
                 return;
         }
-        close(fd);
         target[n] = '\0';
         mutex_assert_none_held();
         fuse_reply_readlink(req, target);

@@ -7,7 +7,8 @@
 struct attr_found {
         struct stat st; /* as the mount shows it, but for st_ino and st_dev, which are the source's */
         enum node_kind kind;
-        bool unknown; /* a regular file that cannot be read far enough to tell what it is */
+        uint32_t incarnation; /* unless it is a database or a side file: see fs_incarnation() */
+        bool unknown; /* a regular file that cannot be read far enough to tell what it is, or not now */
 };
 
 /*
@@ -19,10 +20,10 @@ int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, s
 /* The same, but what is found of a database is raw: for a listing, which says no more than name and type. */
 int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found);
 /*
- * Makes the node and fills *entry. 0 or -errno; then there is no node.
+ * Makes the node and fills *entry, to answer req. 0 or -errno; then there is no node.
  */
-int attr_enter(struct fs *fs, struct node *parent, const char *name, const struct attr_found *found,
-               struct fuse_entry_param *entry);
+int attr_enter(struct fs *fs, fuse_req_t req, struct node *parent, const char *name,
+               const struct attr_found *found, struct fuse_entry_param *entry);
 
 /*
  * Asks the store what kind of file this is, with a path for the log. st: NULL for a name that does not exist.

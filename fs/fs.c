@@ -9,9 +9,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "fs/database.h"
 #include "fs/file.h"
+
+/* A directory takes two of them. The rest is for what the daemon does itself. */
+static void share_descriptors(struct fs *fs) {
+        struct rlimit limit;
+        unsigned all = 1024;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+                all = limit.rlim_cur < UINT32_MAX ? (unsigned)limit.rlim_cur : UINT32_MAX;
+        share_init(&fs->files, all / 8 * 3);
+        share_init(&fs->directories, all / 8);
+}
 
 int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store, unsigned dirs) {
         struct stat st;
@@ -19,13 +31,14 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
 
         *fs = (struct fs){ .source = source, .store = store };
         list_init(&fs->handles);
+        share_descriptors(fs);
         mutex_cond_init(&fs->bound);
         if (fstat(root_fd, &st) < 0) {
                 r = -errno;
                 close(root_fd);
                 return r;
         }
-        r = node_table_init(&fs->nodes, &st);
+        r = node_table_init(&fs->nodes, &st, fs_incarnation(root_fd, "", &st));
         if (r < 0) {
                 close(root_fd);
                 return r;
@@ -36,15 +49,32 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
                 node_table_deinit(&fs->nodes);
                 return r;
         }
+        r = laters_init(&fs->laters);
+        if (r < 0) {
+                dirfd_cache_deinit(&fs->dirs);
+                node_table_deinit(&fs->nodes);
+                return r;
+        }
+        leases_init(&fs->leases);
         inode_map_init(&fs->inodes, st.st_dev);
         buffers_init(&fs->buffers);
+        pipes_init(&fs->pipes);
+        pseudo_init(&fs->pseudo);
         habits_init(&fs->habits);
         return 0;
+}
+
+bool fs_is_closing(struct fs *fs) {
+        MUTEX_SCOPE(&fs->nodes.mutex);
+        return fs->closing;
 }
 
 void fs_close(struct fs *fs) {
         mutex_lock(&fs->nodes.mutex);
         fs->closing = true;
+        mutex_unlock(&fs->nodes.mutex);
+        laters_end(&fs->laters);
+        mutex_lock(&fs->nodes.mutex);
         while (fs->answering > 0)
                 mutex_wait(&fs->nodes.mutex, &fs->bound, 0);
         mutex_unlock(&fs->nodes.mutex);
@@ -67,6 +97,12 @@ void fs_deinit(struct fs *fs) {
         node_table_deinit(&fs->nodes);
         inode_map_deinit(&fs->inodes);
         habits_deinit(&fs->habits);
+        share_deinit(&fs->files);
+        share_deinit(&fs->directories);
+        leases_deinit(&fs->leases);
+        laters_deinit(&fs->laters);
+        pseudo_deinit(&fs->pseudo);
+        pipes_deinit(&fs->pipes);
         buffers_deinit(&fs->buffers);
         pthread_cond_destroy(&fs->bound);
 }
@@ -91,10 +127,60 @@ void fs_at_deinit(struct fs *fs, struct fs_at *at) {
         node_unref(&fs->nodes, at->place.parent);
 }
 
-int fs_same_file(const struct node *node, const struct stat *st) {
-        if (st->st_dev != node->dev || st->st_ino != node->ino || (st->st_mode & S_IFMT) != node_type(node))
+static uint32_t fold(uint64_t sum, const void *bytes, size_t size) {
+        const uint8_t *at = bytes;
+
+        for (size_t i = 0; i < size; i++)
+                sum = (sum ^ at[i]) * UINT64_C(0x100000001b3);
+        return (uint32_t)(sum ^ sum >> 32);
+}
+
+/*
+ * The file's handle has the generation of its inode. Not a directory's: where file systems in user space
+ * number their inodes anew it would look like another one, and take away who works in it. Then there is the
+ * time of birth. A symlink that was made anew between two ticks of a clock has another time of change: cached
+ * targets must not survive that, and a symlink's own never changes.
+ */
+uint32_t fs_incarnation(int dirfd, const char *name, const struct stat *st) {
+        union {
+                struct file_handle handle;
+                char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+        } file = { .handle.handle_bytes = MAX_HANDLE_SZ };
+        struct statx born;
+        uint32_t sum = 0;
+        int mount_id;
+
+        mutex_assert_none_held();
+        if (!S_ISDIR(st->st_mode) &&
+            name_to_handle_at(dirfd, name, &file.handle, &mount_id, *name ? 0 : AT_EMPTY_PATH) == 0)
+                sum = fold((uint32_t)file.handle.handle_type, file.handle.f_handle, file.handle.handle_bytes);
+        else if (statx(dirfd, name,
+                       AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+                       STATX_BTIME, &born) == 0 &&
+                 born.stx_mask & STATX_BTIME)
+                sum = fold((uint64_t)born.stx_btime.tv_nsec, &born.stx_btime.tv_sec,
+                           sizeof(born.stx_btime.tv_sec));
+        if (S_ISLNK(st->st_mode))
+                sum = fold(sum, &st->st_ctim, sizeof(st->st_ctim));
+        return sum;
+}
+
+int fs_same_file(struct fs *fs, struct node *node, const struct stat *st) {
+        bool same = st->st_dev == node->dev && st->st_ino == node->ino;
+
+        if (node->kind == NODE_DATABASE)
+                same = database_is_of(fs, node, st);
+        return same && (st->st_mode & S_IFMT) == node_type(node) ? 0 : -ESTALE;
+}
+
+int fs_same_permissions(struct fs *fs, struct node *node, const struct stat *st) {
+        if (fs_same_file(fs, node, st) < 0)
                 return -ESTALE;
-        return 0;
+        if (node_permits_like(&fs->nodes, node, st))
+                return 0;
+        mutex_assert_none_held();
+        fuse_lowlevel_notify_inval_inode(fs->session, fs_ino(fs, node), -1, 0);
+        return -ESTALE;
 }
 
 int fs_gone(int r) {
@@ -102,11 +188,25 @@ int fs_gone(int r) {
         return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? -ESTALE : r;
 }
 
+/* A directory that is open is reached by its own descriptor, whatever has become of its name. -1: it is not.
+ */
+static int open_directory(struct fs *fs, struct node *node) {
+        struct dirfd *dirfd = node_type(node) == S_IFDIR ? dirfd_peek(&fs->dirs, node) : NULL;
+        int fd = -1;
+
+        if (dirfd)
+                fd = openat(dirfd->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        dirfd_unref(&fs->dirs, dirfd);
+        return fd;
+}
+
 int fs_open_path(struct fs *fs, struct node *node, struct stat *st) {
-        _cleanup_(base_closep) int fd = -1;
+        _cleanup_(base_closep) int fd = open_directory(fs, node);
         struct fs_at at;
         int r;
 
+        if (fd >= 0)
+                return fstat(fd, st) < 0 ? -errno : base_steal_fd(&fd);
         r = fs_at_init(fs, node, &at);
         if (r < 0)
                 return r;
@@ -114,10 +214,10 @@ int fs_open_path(struct fs *fs, struct node *node, struct stat *st) {
         fd = openat(at.dir->fd, at.place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, st) < 0)
                 r = fs_gone(-errno);
-        else if (node->kind == NODE_SHARED)
-                r = fs_same_file(node, st);
         else
-                r = S_ISREG(st->st_mode) ? 0 : -ESTALE;
+                r = fs_same_file(fs, node, st);
+        if (r == 0 && node->kind == NODE_SHARED && fs_incarnation(fd, "", st) != node->incarnation)
+                r = -ESTALE;
         fs_at_deinit(fs, &at);
         return r < 0 ? r : base_steal_fd(&fd);
 }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "fs/database.h"
 #include "fs/dirtime.h"
@@ -73,6 +74,7 @@ static void grow_locked(struct node_table *table) {
 static void insert_locked(struct node_table *table, struct node *node) {
         struct node **bucket = bucket_of_locked(table, hash_node(node));
 
+        node->generation = ++table->generation;
         node->chain = *bucket;
         *bucket = node;
         if (++table->count > table->mask + 1 + table->split)
@@ -88,15 +90,21 @@ static void remove_locked(struct node_table *table, struct node *node) {
         table->count--;
 }
 
-static struct node *find_locked(struct node_table *table, dev_t dev, ino_t ino, unsigned type) {
-        struct node *node = *bucket_of_locked(table, hash_key(dev, ino));
+static struct node *find_locked(struct node_table *table, const struct stat *st, uint32_t incarnation) {
+        struct node *node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino));
 
-        if (table->root->dev == dev && table->root->ino == ino)
+        if (table->root->dev == st->st_dev && table->root->ino == st->st_ino)
                 return table->root;
-        while (node &&
-               (node->kind != NODE_SHARED || node->dev != dev || node->ino != ino || node->type != type))
+        while (node && (node->kind != NODE_SHARED || node->dev != st->st_dev || node->ino != st->st_ino ||
+                        node_type(node) != (st->st_mode & S_IFMT) || node->incarnation != incarnation))
                 node = node->chain;
         return node;
+}
+
+static void told_locked(struct node *node, const struct stat *st) {
+        node->uid = st->st_uid;
+        node->gid = st->st_gid;
+        node->permissions = st->st_mode & ALLPERMS;
 }
 
 static struct node *node_new(const char *name, const struct stat *st, enum node_kind kind) {
@@ -112,12 +120,14 @@ static struct node *node_new(const char *name, const struct stat *st, enum node_
         node->ino = st->st_ino;
         node->kind = (uint8_t)kind;
         node->type = (uint8_t)((st->st_mode & S_IFMT) >> 12);
+        told_locked(node, st);
         if (kind == NODE_SHARED && S_ISDIR(st->st_mode)) {
                 node->times = calloc(1, sizeof(*node->times));
                 if (!node->times) {
                         free(node);
                         return NULL;
                 }
+                dirtime_init(node->times);
         }
         return node;
 }
@@ -133,7 +143,7 @@ static struct node *node_free(struct node *node) {
         return NULL;
 }
 
-int node_table_init(struct node_table *table, const struct stat *root) {
+int node_table_init(struct node_table *table, const struct stat *root, uint32_t incarnation) {
         *table = (struct node_table){ .room = BUCKETS_MIN, .mask = BUCKETS_MIN - 1 };
         table->buckets = calloc(BUCKETS_MIN, sizeof(*table->buckets));
         table->root = node_new("", root, NODE_SHARED);
@@ -144,6 +154,10 @@ int node_table_init(struct node_table *table, const struct stat *root) {
                 return -ENOMEM;
         }
         table->root->refs = 1;
+        table->root->incarnation = incarnation;
+        /* An old mount's nodes may have had the same addresses. */
+        if (getrandom(&table->generation, sizeof(table->generation), GRND_NONBLOCK) < 0)
+                table->generation = (uint32_t)base_now_ns();
         mutex_init(&table->mutex, MUTEX_RANK_NODES);
         return 0;
 }
@@ -237,9 +251,9 @@ static int place_locked(struct node_table *table, struct node *node, struct node
 }
 
 int node_lookup(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-                struct node **out) {
+                uint32_t incarnation, struct node **out) {
         MUTEX_SCOPE(&table->mutex);
-        struct node *node = find_locked(table, st->st_dev, st->st_ino, (st->st_mode & S_IFMT) >> 12);
+        struct node *node = find_locked(table, st, incarnation);
         int r;
 
         if (node == table->root)
@@ -248,10 +262,12 @@ int node_lookup(struct node_table *table, struct node *parent, const char *name,
                 r = place_locked(table, node, parent, name);
                 if (r < 0)
                         return r;
+                told_locked(node, st);
         } else {
                 node = node_new(name, st, NODE_SHARED);
                 if (!node)
                         return -ENOMEM;
+                node->incarnation = incarnation;
                 node->parent = node_ref_locked(table, parent);
                 insert_locked(table, node);
         }
@@ -267,7 +283,7 @@ int node_fresh(struct node_table *table, struct node *parent, const char *name, 
         if (!node)
                 return -ENOMEM;
         if (kind == NODE_DATABASE) {
-                node->database = database_new();
+                node->database = database_new(st);
                 if (!node->database) {
                         free(node);
                         return -ENOMEM;
@@ -291,9 +307,23 @@ struct node *node_lookup_unopened(struct node_table *table, struct node *parent,
                         node->parent != parent || strcmp(node->name, name) != 0 ||
                         !database_is_unopened_locked(node->database)))
                 node = node->chain;
-        if (node)
+        if (node) {
                 node->nlookup++;
+                told_locked(node, st);
+                database_looked_up_locked(node->database);
+        }
         return node;
+}
+
+void node_told(struct node_table *table, struct node *node, const struct stat *st) {
+        MUTEX_SCOPE(&table->mutex);
+        told_locked(node, st);
+}
+
+bool node_permits_like(struct node_table *table, struct node *node, const struct stat *st) {
+        MUTEX_SCOPE(&table->mutex);
+        return node->uid == st->st_uid && node->gid == st->st_gid &&
+               node->permissions == (st->st_mode & ALLPERMS);
 }
 
 void node_place(struct node_table *table, struct node *node, struct node_place *place) {
