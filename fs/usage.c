@@ -1,0 +1,43 @@
+/*
+ * What --help says.
+ */
+#include <stdio.h>
+
+#include "fs/options.h"
+
+void options_help(void) {
+        puts("usage: litesnapfs [options] SOURCE MOUNTPOINT\n"
+             "\n"
+             "Shows the directory SOURCE at MOUNTPOINT, read-only, with every SQLite database in it as one\n"
+             "consistent file. Unmount with umount or fusermount3 -u.\n"
+             "\n"
+             "    -f                     stay in the foreground, log to stderr\n"
+             "    -d                     the same, with debugging messages\n"
+             "    -h, --help             print this\n"
+             "    -V, --version          print the version\n"
+             "    -o snapshot_dir=DIR    where snapshots take space, nameless ($TMPDIR, else /var/tmp)\n"
+             "    -o busy_timeout=MS     how long an open waits for a locked database (5000)\n"
+             "    -o max_space=SIZE      how much all snapshots may take together: bytes, or K, M, G, T (no "
+             "limit)\n"
+             "    -o engine=ENGINE       how snapshots are made: auto (read in place by who is fast; else "
+             "reflink\n"
+             "                           where the file system can, else copy), backup (SQLite's own),\n"
+             "                           reflink (at once, with a warning where it cannot be)\n"
+             "    -o racy=HOW            a commit may follow in the second that a database's times are in, "
+             "and\n"
+             "                           rsync would miss it: smudge (show the end of the second before "
+             "until\n"
+             "                           it is over), wait (opens wait for its end), off (smudge)\n"
+             "    -o linger=SECONDS      how long an unchanged snapshot is kept for the next open (10)\n"
+             "    -o require_locks       refuse databases where locks may not reach other hosts (NFS, SMB, "
+             "...)\n"
+             "    -o passthrough=HOW     whether the kernel reads files by itself: auto (where it can: Linux "
+             "6.9,\n"
+             "                           root), off\n"
+             "    -o one_file_system     show what is mounted inside SOURCE as empty directories\n"
+             "\n"
+             "and of FUSE's own:");
+        fflush(stdout);
+        fuse_lowlevel_help();
+        fflush(stdout);
+}
