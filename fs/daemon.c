@@ -1,6 +1,7 @@
 /*
  * Going to the background: the caller gets its prompt back when the mount serves, and a message and a failure
- * when it does not come to that. In the foreground a service manager may ask to be told instead (sd_notify(3)).
+ * when it does not come to that. In the foreground a service manager may ask to be told instead
+ * (sd_notify(3)).
  *
  * The fork is the first thing that happens, so no thread is lost in it; a pipe tells the parent how it went.
  * Until then messages go to the caller's stderr, after that to syslog.
@@ -135,7 +136,8 @@ static void tell_manager(const char *state) {
         fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
                              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
-                base_log(BASE_LOG_WARNING, "cannot tell the service manager at '%s': %s", name, strerror(errno));
+                base_log(BASE_LOG_WARNING, "cannot tell the service manager at '%s': %s", name,
+                         strerror(errno));
 }
 
 void daemon_ready(void) {

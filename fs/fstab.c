@@ -1,9 +1,9 @@
 /*
  * mount(8) and /etc/fstab.
  *
- * mount(8) runs mount.litesnapfs for the type litesnapfs and mount.fuse.litesnapfs for fuse.litesnapfs; both are
- * this program under another name. Some options of a line are for the boot and for other programs, some for
- * file systems that are written to: those are taken without a word.
+ * mount(8) runs mount.litesnapfs for the type litesnapfs and mount.fuse.litesnapfs for fuse.litesnapfs; both
+ * are this program under another name. Some options of a line are for the boot and for other programs, some
+ * for file systems that are written to: those are taken without a word.
  */
 #include "fs/fstab.h"
 
@@ -18,14 +18,14 @@
 bool fstab_ignores(const char *option) {
         static const char *const words[] = {
                 /* for those who decide when to mount, and who may */
-                "defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "noowner", "group",
-                "nogroup", "nofail", "fail", "_netdev",
+                "defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "noowner",
+                "group", "nogroup", "nofail", "fail", "_netdev",
                 /* access times, which no one keeps here, and what else is only for who writes */
-                "relatime", "norelatime", "strictatime", "nostrictatime", "diratime", "nodiratime", "lazytime",
-                "nolazytime", "iversion", "noiversion", "mand", "nomand", "quota", "noquota", "usrquota", "grpquota",
+                "relatime", "norelatime", "strictatime", "nostrictatime", "diratime", "nodiratime",
+                "lazytime", "nolazytime", "iversion", "noiversion", "mand", "nomand", "quota", "noquota",
+                "usrquota", "grpquota",
                 /* the kernel's talk, and what is so in any case */
-                "silent", "loud", "symfollow", "nonempty", "big_writes", "kernel_cache",
-                "auto_cache"
+                "silent", "loud", "symfollow", "nonempty", "big_writes", "kernel_cache", "auto_cache"
         };
         static const char *const beginnings[] = { "x-", "X-", "comment=", "user=", "helper=", "uhelper=" };
 
@@ -58,16 +58,18 @@ static bool has_option(const char *options, const char *wanted) {
         return false;
 }
 
-/* Another user, or no rights at all, are arranged by libfuse's helper, which then runs us. Returns only when it
- * cannot be run: -1. */
+/* Another user, or no rights at all, are arranged by libfuse's helper, which then runs us. Returns only when
+ * it cannot be run: -1. */
 static int hand_on(const char *source, const char *mountpoint, const char *options) {
-        execlp("mount.fuse3", "mount.fuse3", source, mountpoint, "-t", "fuse.litesnapfs", "-o", options, NULL);
+        execlp("mount.fuse3", "mount.fuse3", source, mountpoint, "-t", "fuse.litesnapfs", "-o", options,
+               NULL);
         fprintf(stderr, "litesnapfs: setuid= and drop_privileges need mount.fuse3: %s\n", strerror(errno));
         return -1;
 }
 
 /* The rest of the command line, once mount(8)'s flags are understood. */
-static int call(char *program, char *source, char *mountpoint, char *options, bool fake, int *argc, char ***argv) {
+static int call(char *program, char *source, char *mountpoint, char *options, bool fake, int *argc,
+                char ***argv) {
         static char dash_o[] = "-o";
         char **made;
 

@@ -138,7 +138,8 @@ static bool is_dead(int fd) {
         return fstatfs(fd, &st) < 0 && errno == ENOTCONN;
 }
 
-/* Looks at what is mounted at fd. 1: it was a dead mount of ours and is gone, look again; 0; or -errno, logged. */
+/* Looks at what is mounted at fd. 1: it was a dead mount of ours and is gone, look again; 0; or -errno,
+ * logged. */
 static int clear_place(const struct mountpoint *mountpoint, int fd) {
         struct entry entry;
         int r;
@@ -159,7 +160,8 @@ static int clear_place(const struct mountpoint *mountpoint, int fd) {
                          mountpoint->path, strerror(-r));
                 return r;
         }
-        base_log(BASE_LOG_WARNING, "took away the mount of a litesnapfs that is dead from '%s'", mountpoint->path);
+        base_log(BASE_LOG_WARNING, "took away the mount of a litesnapfs that is dead from '%s'",
+                 mountpoint->path);
         return 1;
 }
 
@@ -170,7 +172,8 @@ static int adopt(struct mountpoint *mountpoint) {
         int connection;
 
         if (fcntl(mountpoint->fd, F_SETFD, FD_CLOEXEC) < 0) {
-                base_log(BASE_LOG_ERROR, "cannot use the mountpoint '%s': %s", mountpoint->path, strerror(errno));
+                base_log(BASE_LOG_ERROR, "cannot use the mountpoint '%s': %s", mountpoint->path,
+                         strerror(errno));
                 return -EBADF;
         }
         connection = ask_descriptor(mountpoint->fd, "fuse_connection");
@@ -233,7 +236,8 @@ static int follow_no_symlinks(int fd) {
         return r;
 }
 
-/* The number of the mount that a connection serves, or -1 where the kernel does not tell (Linux 6.17 does). */
+/* The number of the mount that a connection serves, or -1 where the kernel does not tell (Linux 6.17 does).
+ */
 static int mount_of_connection(int session_fd) {
         int connection = ask_descriptor(session_fd, "fuse_connection");
         char device[32] = "";

@@ -13,7 +13,8 @@ struct mountpoint {
 /*
  * Looks at the place and makes it fit to be mounted on: it is a directory, or the descriptor of a mounted
  * /dev/fuse as /dev/fd/N; a dead mount that an earlier run left there is taken away. 0 with *place_fd the
- * directory (-1 for a descriptor), or -errno, logged: -EBUSY when litesnapfs serves there. To be given back in any case.
+ * directory (-1 for a descriptor), or -errno, logged: -EBUSY when litesnapfs serves there. To be given back
+ * in any case.
  */
 int mountpoint_init(struct mountpoint *mountpoint, const char *path, int *place_fd);
 void mountpoint_deinit(struct mountpoint *mountpoint);

@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* What is started while the others are being ended needs another round; more than this is not a program's doing. */
+/* What is started while the others are being ended needs another round; more than this is not a program's
+ * doing. */
 #define ROUNDS_MAX 100
 
 static int fail(const char *what) {
@@ -78,7 +79,8 @@ int namespace_enter(struct namespace *out) {
         if (unshare(CLONE_NEWNS) < 0)
                 return fail("cannot make a mount namespace");
         if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-                return fail("cannot keep mounts to ourselves (a chroot must be a mountpoint: mount --bind it to itself)");
+                return fail("cannot keep mounts to ourselves (a chroot must be a mountpoint: mount --bind it "
+                            "to itself)");
         if (stat("/proc/self/ns/mnt", &st) < 0)
                 return fail("/proc is not mounted");
         *out = (struct namespace){ .dev = st.st_dev, .ino = st.st_ino };
@@ -93,12 +95,13 @@ int namespace_mount(const char *source, const char *where, unsigned max_read, bo
         fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
         if (fd < 0)
                 return fail("cannot use /dev/fuse");
-        /* A user namespace knows the user's own groups only in part: there his rights are judged when a file is
-         * opened for him, by him. */
-        snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other%s", fd, geteuid(),
-                 getegid(), as_user ? "" : ",default_permissions");
+        /* A user namespace knows the user's own groups only in part: there his rights are judged when a file
+         * is opened for him, by him. */
+        snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other%s", fd,
+                 geteuid(), getegid(), as_user ? "" : ",default_permissions");
         if (max_read > 0)
-                snprintf(options + strlen(options), sizeof(options) - strlen(options), ",max_read=%u", max_read);
+                snprintf(options + strlen(options), sizeof(options) - strlen(options), ",max_read=%u",
+                         max_read);
         if (mount(source, where, "fuse.litesnapfs", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0) {
                 r = -errno;
                 base_log(BASE_LOG_ERROR, "cannot mount at '%s': %s", where, strerror(errno));

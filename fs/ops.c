@@ -3,9 +3,9 @@
  * writes.
  *
  * access is not here: the kernel checks permissions itself (default_permissions, and POSIX ACLs through
- * FUSE_CAP_POSIX_ACL, without which the mode's group bits of a file with an ACL would give away too much). But in a
- * user namespace, where the kernel knows only one user and one group of his, his rights are judged when we
- * open the file as him, and FUSE_CAP_POSIX_ACL would turn default_permissions on.
+ * FUSE_CAP_POSIX_ACL, without which the mode's group bits of a file with an ACL would give away too much).
+ * But in a user namespace, where the kernel knows only one user and one group of his, his rights are judged
+ * when we open the file as him, and FUSE_CAP_POSIX_ACL would turn default_permissions on.
  */
 #include <errno.h>
 

@@ -122,8 +122,9 @@ static int add_source(struct options *options, const char *arg) {
 
 static int on_positional(struct options *options, const char *arg) {
         if (options->place_count == ARRAY_SIZE(options->places))
-                return complain(options->command ? "one directory too many: give each further source as -S SOURCE"
-                                                 : "one argument too many (see litesnapfs -h)",
+                return complain(options->command
+                                        ? "one directory too many: give each further source as -S SOURCE"
+                                        : "one argument too many (see litesnapfs -h)",
                                 arg);
         return set_string(&options->places[options->place_count++], arg);
 }
@@ -138,7 +139,8 @@ static int on_max_read(struct options *options, const char *value) {
 }
 
 static int on_remount(void) {
-        fprintf(stderr, "litesnapfs: a mount cannot be changed: unmount it, and mount it with the new options\n");
+        fprintf(stderr,
+                "litesnapfs: a mount cannot be changed: unmount it, and mount it with the new options\n");
         return -1;
 }
 
@@ -313,7 +315,8 @@ static int find_command(struct options *options, int argc, char **argv) {
 static int settle_places(struct options *options) {
         if (!options->command) {
                 if (options->source_count > 0)
-                        return complain("several sources need a command: -S SOURCE ... -- COMMAND", options->sources[0]);
+                        return complain("several sources need a command: -S SOURCE ... -- COMMAND",
+                                        options->sources[0]);
                 if (options->place_count < 2) {
                         fprintf(stderr, "litesnapfs: SOURCE and MOUNTPOINT are needed (see litesnapfs -h)\n");
                         return -1;

@@ -15,16 +15,16 @@ enum options_action {
 struct options {
         enum options_action action;
         char *sources[OPTIONS_SOURCES_MAX];
-        unsigned source_count; /* one, when there is no command */
-        const char *mountpoint; /* NULL: each source at its own place */
-        char **command;         /* to be run with the mirrors in sight, NULL-terminated; or NULL */
-        bool strict;            /* a database that could not be served makes it fail */
+        unsigned source_count;     /* one, when there is no command */
+        const char *mountpoint;    /* NULL: each source at its own place */
+        char **command;            /* to be run with the mirrors in sight, NULL-terminated; or NULL */
+        bool strict;               /* a database that could not be served makes it fail */
         char *snapshot_dir;        /* NULL: the store's own choice */
         struct store_config store; /* but for snapshot_dir */
         bool one_file_system;
         bool nosymfollow;
         unsigned max_read; /* in bytes; 0: the kernel's own limit */
-        bool passthrough; /* where it can be had */
+        bool passthrough;  /* where it can be had */
         bool foreground;
         bool debug;
         bool allow_root;       /* given; excludes allow_other */

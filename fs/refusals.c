@@ -1,8 +1,8 @@
 /*
  * The databases that could not be served.
  *
- * Each was said in the log when it happened; here they are kept together, so that whoever reads nothing but the
- * end is told. A database that was served later is none: programs try again.
+ * Each was said in the log when it happened; here they are kept together, so that whoever reads nothing but
+ * the end is told. A database that was served later is none: programs try again.
  */
 #include "fs/refusals.h"
 
@@ -68,7 +68,8 @@ void refusals_forget(struct refusals *refusals, const char *path) {
                 return;
         free(refusals->list[i].path);
         refusals->count--;
-        memmove(&refusals->list[i], &refusals->list[i + 1], (refusals->count - i) * sizeof(refusals->list[0]));
+        memmove(&refusals->list[i], &refusals->list[i + 1],
+                (refusals->count - i) * sizeof(refusals->list[0]));
 }
 
 bool refusals_report(struct refusals *refusals) {

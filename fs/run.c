@@ -1,13 +1,14 @@
 /*
  * A command that sees consistent mirrors in place of directories.
  *
- * Three kinds of processes. The first waits for the others; each mirror is served by one of its own, which stays
- * in the mount namespace of the caller, where the source is not covered by its mirror, and in a session of its own,
- * so that ctrl-C ends the command and not what it reads; the command is in the mount namespace with the first.
+ * Three kinds of processes. The first waits for the others; each mirror is served by one of its own, which
+ * stays in the mount namespace of the caller, where the source is not covered by its mirror, and in a session
+ * of its own, so that ctrl-C ends the command and not what it reads; the command is in the mount namespace
+ * with the first.
  *
- * Whatever is killed, nothing is left. The command goes with the first process (PDEATHSIG); what that has started
- * by itself is ended by whoever serves, who is told of the first one's death by SIGTERM. Without its server a mirror
- * is dead: it answers nothing, and never uncovers the raw files.
+ * Whatever is killed, nothing is left. The command goes with the first process (PDEATHSIG); what that has
+ * started by itself is ended by whoever serves, who is told of the first one's death by SIGTERM. Without its
+ * server a mirror is dead: it answers nothing, and never uncovers the raw files.
  */
 #include "fs/run.h"
 
@@ -22,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "fs/mountpoint.h"
 #include "fs/namespace.h"
 #include "fs/serve.h"
 
@@ -29,6 +31,7 @@ struct mirror {
         char *source; /* absolute */
         int source_fd;
         const char *where;
+        struct mountpoint mounted;
         int socket; /* to the process that serves it, or from there to the first */
         pid_t server;
 };
@@ -118,14 +121,14 @@ static int settle_server(const struct run *run) {
 static int serve_mirror(const struct run *run, const struct mirror *mirror) {
         struct refusals refusals;
         struct order order;
-        char mountpoint[32], byte;
+        char mountpoint[32];
         struct serve_place place = { .source = mirror->source,
                                      .source_fd = mirror->source_fd,
                                      .mountpoint = mountpoint,
                                      .own_rights = run->as_user,
                                      .ready = tell_ready,
                                      .refusals = &refusals };
-        bool refused, told;
+        bool refused;
         int fd, r;
 
         if (settle_server(run) < 0)
@@ -139,13 +142,9 @@ static int serve_mirror(const struct run *run, const struct mirror *mirror) {
         r = serve(run->options, &place);
         refused = refusals_report(&refusals);
         refusals_deinit(&refusals);
-        /* The first sends a byte before it ends us, and its death is an end of file. */
-        told = recv(mirror->socket, &byte, 1, MSG_DONTWAIT) >= 0;
         if (getppid() != run->first)
                 namespace_kill(&order.namespace);
-        else if (r == 0 && !told)
-                base_log(BASE_LOG_ERROR, "%s: the mirror was unmounted before the command ended", mirror->source);
-        if (r < 0 || !told)
+        if (r != SERVE_SIGNALLED)
                 return EXIT_FAILURE;
         return refused ? RUN_INCOMPLETE : EXIT_SUCCESS;
 }
@@ -199,27 +198,28 @@ static int put_up(struct run *run, struct mirror *mirror) {
         do
                 n = r < 0 ? 0 : recv(mirror->socket, &byte, 1, 0);
         while (n < 0 && errno == EINTR);
-        if (n == 1)
-                return 0;
+        if (n == 1) {
+                mirror->mounted = (struct mountpoint){ .path = (char *)mirror->where, .fd = -1 };
+                return mountpoint_mounted(&mirror->mounted, -1, run->options->nosymfollow);
+        }
         base_log(BASE_LOG_ERROR, "there is no mirror of '%s'", mirror->source);
         return -EIO;
 }
 
 /* Ends the server and waits for it. Whether all was well. */
-static bool end_server(struct mirror *mirror) {
+static bool end_server(const struct run *run, struct mirror *mirror) {
+        bool lasted = mountpoint_is_mounted(&mirror->mounted);
         int status = 0;
 
         if (mirror->server == 0)
                 return true;
-        if (send(mirror->socket, "", 1, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
-                base_log(BASE_LOG_WARNING, "cannot reach the mirror of '%s': %s", mirror->source, strerror(errno));
         kill(mirror->server, SIGTERM);
         while (waitpid(mirror->server, &status, 0) < 0)
                 if (errno != EINTR)
                         return false;
-        if (WIFSIGNALED(status))
-                base_log(BASE_LOG_ERROR, "%s: the mirror was ended by signal %d", mirror->source, WTERMSIG(status));
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (run->command > 0 && (!lasted || !WIFEXITED(status) || WEXITSTATUS(status) == EXIT_FAILURE))
+                base_log(BASE_LOG_ERROR, "%s: the mirror ended before the command did", mirror->source);
+        return lasted && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
 /* ---- the command --------------------------------------------------------------------------------------- */
@@ -238,8 +238,8 @@ static _Noreturn void become_command(const struct run *run, const sigset_t *mask
 }
 
 /*
- * Passes on what another process sends, until the command ends. What comes from the terminal, or from the kernel, the
- * command has got by itself. The command's status as a shell would tell it.
+ * Passes on what another process sends, until the command ends. What comes from the terminal, or from the
+ * kernel, the command has got by itself. The command's status as a shell would tell it.
  */
 static int await_command(const struct run *run, const sigset_t *signals) {
         siginfo_t info;
@@ -296,7 +296,8 @@ static int check_mountpoint(struct run *run, const char *name) {
         }
         if (entry) {
                 base_log(BASE_LOG_ERROR,
-                         "the mountpoint '%s' is not empty: give each further source as -S SOURCE, or an empty directory",
+                         "the mountpoint '%s' is not empty: give each further source as -S SOURCE, or an "
+                         "empty directory",
                          name);
                 return -ENOTEMPTY;
         }
@@ -368,7 +369,7 @@ int run_command(struct options *options) {
         for (unsigned i = 0; i < options->source_count; i++) {
                 struct mirror *mirror = &run.mirrors[i];
 
-                if (!end_server(mirror))
+                if (!end_server(&run, mirror))
                         complete = false;
                 if (mirror->source && mirror->server != 0)
                         close(mirror->socket);

@@ -125,8 +125,8 @@ static int start_store(const struct options *options, struct store **out) {
 }
 
 /*
- * The kernel's first question is INIT. What the answer makes of it is known before anybody is told that the mount
- * serves. 0 or -errno, logged.
+ * The kernel's first question is INIT. What the answer makes of it is known before anybody is told that the
+ * mount serves. 0 or -errno, logged.
  */
 static int answer_first(struct fs *fs) {
         struct fuse_buf buffer = { .mem = NULL };
@@ -140,11 +140,12 @@ static int answer_first(struct fs *fs) {
         free(buffer.mem);
         if (n > 0 && !fuse_session_exited(fs->session))
                 return 0;
-        base_log(BASE_LOG_ERROR, "the mount ended before it served%s%s", n < 0 ? ": " : "", n < 0 ? strerror(-n) : "");
+        base_log(BASE_LOG_ERROR, "the mount ended before it served%s%s", n < 0 ? ": " : "",
+                 n < 0 ? strerror(-n) : "");
         return -EPROTO;
 }
 
-/* Until the end. 0 when a signal or an unmount ended it, or -errno, logged. */
+/* Until the end. 0, SERVE_SIGNALLED, or -errno, logged. */
 static int loop(struct fs *fs, const struct mountpoint *mountpoint) {
         struct fuse_loop_config *config = fuse_loop_cfg_create();
         int r;
@@ -153,7 +154,15 @@ static int loop(struct fs *fs, const struct mountpoint *mountpoint) {
                 return -ENOMEM;
         fuse_loop_cfg_set_clone_fd(config, 1);
         fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
-        r = fuse_session_loop_mt(fs->session, config);
+        for (;;) {
+                r = fuse_session_loop_mt(fs->session, config);
+                /* A thread of libfuse's had no memory for its buffer. No request was lost. */
+                if (r != -ENOMEM)
+                        break;
+                base_log(BASE_LOG_WARNING, "out of memory: going on with fewer threads");
+                nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+                fuse_session_reset(fs->session);
+        }
         fuse_loop_cfg_destroy(config);
         if (r < 0)
                 base_log(BASE_LOG_ERROR, "the session failed: %s", strerror(-r));
@@ -165,7 +174,7 @@ static int loop(struct fs *fs, const struct mountpoint *mountpoint) {
                          mountpoint->path);
                 return -ECONNABORTED;
         }
-        return r < 0 ? r : 0;
+        return r > 0 ? SERVE_SIGNALLED : r;
 }
 
 /*
@@ -187,7 +196,8 @@ static int catch_signals(struct fuse_session *session) {
 }
 
 /* Mounted: to the end. 0 or -errno, logged. The store is freed on the way. */
-static int serve_mounted(struct fs *fs, struct options *options, struct mountpoint *mountpoint, void (*ready)(void)) {
+static int serve_mounted(struct fs *fs, struct options *options, struct mountpoint *mountpoint,
+                         void (*ready)(void)) {
         int r;
 
         r = mountpoint_mounted(mountpoint, fuse_session_fd(fs->session), options->nosymfollow);

@@ -4,6 +4,8 @@
 #include "fs/options.h"
 #include "fs/refusals.h"
 
+#define SERVE_SIGNALLED 1
+
 struct serve_place {
         const char *source; /* absolute, for the log */
         int source_fd;      /* O_PATH; taken over */
@@ -14,9 +16,10 @@ struct serve_place {
 };
 
 /*
- * Mounts and serves until the mount goes or a signal says so. 0, or -errno after a message: also -ECONNABORTED
- * when the kernel ended the connection though nobody had unmounted.
+ * Mounts and serves until the mount goes (0) or a signal says so (SERVE_SIGNALLED). Or -errno after a
+ * message: also -ECONNABORTED when the kernel ended the connection though nobody had unmounted.
  */
 int serve(struct options *options, const struct serve_place *place);
-/* Opens a directory to be mirrored. 0 with *fd (O_PATH) and *path (absolute, to be freed) set, or -errno, logged. */
+/* Opens a directory to be mirrored. 0 with *fd (O_PATH) and *path (absolute, to be freed) set, or -errno,
+ * logged. */
 int serve_open_source(const char *name, int *fd, char **path);

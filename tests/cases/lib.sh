@@ -100,7 +100,7 @@ wait_for() {
 
 # A zombie is gone: it holds nothing any more.
 is_gone() {
-        ! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null
+        ! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null
 }
 
 is_mounted() {
