@@ -61,9 +61,10 @@ static bool has_option(const char *options, const char *wanted) {
 /* Another user, or no rights at all, are arranged by libfuse's helper, which then runs us. Returns only when
  * it cannot be run: -1. */
 static int hand_on(const char *source, const char *mountpoint, const char *options) {
-        execlp("mount.fuse3", "mount.fuse3", source, mountpoint, "-t", "fuse.litesnapfs", "-o", options,
-               NULL);
-        fprintf(stderr, "litesnapfs: setuid= and drop_privileges need mount.fuse3: %s\n", strerror(errno));
+        execl("/sbin/mount.fuse3", "mount.fuse3", source, mountpoint, "-t", "fuse.litesnapfs", "-o", options,
+              NULL);
+        fprintf(stderr, "litesnapfs: setuid= and drop_privileges need /sbin/mount.fuse3: %s\n",
+                strerror(errno));
         return -1;
 }
 
