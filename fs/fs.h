@@ -25,6 +25,7 @@ struct fs {
         bool one_file_system; /* see fs_is_foreign() */
         unsigned max_read;    /* the most that the kernel may read at a time, in bytes; 0: its own limit */
         bool own_rights;      /* nobody reads here but the one that we run as */
+        bool asked;           /* the kernel's first question, INIT, has come to us */
         struct refusals *refusals;
         struct store *store;
         struct fuse_session *session;

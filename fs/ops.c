@@ -30,6 +30,7 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn) {
          */
         conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
         conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS);
+        fs->asked = true;
         if (fs->own_rights)
                 conn->want &= ~(unsigned)FUSE_CAP_POSIX_ACL;
         agreement_make(&fs->agreement, conn);

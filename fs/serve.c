@@ -24,6 +24,8 @@
 /* Directory descriptors to keep, and what part of the limit on descriptors they may take. */
 #define DIRS_MAX    1024
 #define DIRS_SHARE  4
+/* How often a lack of memory may end libfuse's loop. */
+#define LACKS_MAX   1000
 
 static void log_open_error(const char *what, const char *path, int error) {
         base_log(BASE_LOG_ERROR, "%s '%s': %s", what, path, strerror(error));
@@ -138,32 +140,39 @@ static int answer_first(struct fs *fs) {
         if (n > 0)
                 fuse_session_process_buf(fs->session, &buffer);
         free(buffer.mem);
-        if (n > 0 && !fuse_session_exited(fs->session))
+        /* Without memory for it libfuse answers with an error by itself, after which the kernel asks no more.
+         */
+        if (fs->asked && !fuse_session_exited(fs->session))
                 return 0;
         base_log(BASE_LOG_ERROR, "the mount ended before it served%s%s", n < 0 ? ": " : "",
                  n < 0 ? strerror(-n) : "");
         return -EPROTO;
 }
 
-/* Until the end. 0, SERVE_SIGNALLED, or -errno, logged. */
-static int loop(struct fs *fs, const struct mountpoint *mountpoint) {
-        struct fuse_loop_config *config = fuse_loop_cfg_create();
-        int r;
+/*
+ * The loop. A thread of libfuse's that has no memory for itself or for its buffer ends the whole of it, for
+ * which there is no reason: no request is lost by that.
+ */
+static int loop_without_memory(struct fs *fs, struct fuse_loop_config *config) {
+        for (unsigned i = 0;; i++) {
+                int r = fuse_session_loop_mt(fs->session, config);
 
-        if (!config)
-                return -ENOMEM;
-        fuse_loop_cfg_set_clone_fd(config, 1);
-        fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
-        for (;;) {
-                r = fuse_session_loop_mt(fs->session, config);
-                /* A thread of libfuse's had no memory for its buffer. No request was lost. */
-                if (r != -ENOMEM)
-                        break;
+                /* -1: no thread could be started. */
+                if ((r != -ENOMEM && r != -1) || i == LACKS_MAX)
+                        return r;
                 base_log(BASE_LOG_WARNING, "out of memory: going on with fewer threads");
                 nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
                 fuse_session_reset(fs->session);
         }
-        fuse_loop_cfg_destroy(config);
+}
+
+/* Until the end. 0, SERVE_SIGNALLED, or -errno, logged. */
+static int loop(struct fs *fs, struct fuse_loop_config *config, const struct mountpoint *mountpoint) {
+        int r;
+
+        fuse_loop_cfg_set_clone_fd(config, 1);
+        fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
+        r = loop_without_memory(fs, config);
         if (r < 0)
                 base_log(BASE_LOG_ERROR, "the session failed: %s", strerror(-r));
         /* A positive number is the signal that ended the session. Without one it is the kernel that did. */
@@ -198,6 +207,7 @@ static int catch_signals(struct fuse_session *session) {
 /* Mounted: to the end. 0 or -errno, logged. The store is freed on the way. */
 static int serve_mounted(struct fs *fs, struct options *options, struct mountpoint *mountpoint,
                          void (*ready)(void)) {
+        struct fuse_loop_config *config;
         int r;
 
         r = mountpoint_mounted(mountpoint, fuse_session_fd(fs->session), options->nosymfollow);
@@ -207,13 +217,16 @@ static int serve_mounted(struct fs *fs, struct options *options, struct mountpoi
                 return r;
         if (chdir("/") < 0)
                 base_log(BASE_LOG_WARNING, "cannot leave the working directory: %s", strerror(errno));
-        r = answer_first(fs);
-        if (r < 0)
-                return r;
-        ready();
-        r = loop(fs, mountpoint);
-        fs_close(fs);
-        fs->store = store_free(fs->store);
+        config = fuse_loop_cfg_create();
+        r = config ? answer_first(fs) : -ENOMEM;
+        if (r == 0) {
+                ready();
+                r = loop(fs, config, mountpoint);
+                fs_close(fs);
+                fs->store = store_free(fs->store);
+        }
+        if (config)
+                fuse_loop_cfg_destroy(config);
         return r;
 }
 

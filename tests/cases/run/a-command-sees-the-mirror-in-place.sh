@@ -3,7 +3,8 @@
 # arguments, input, output and status are its own; nobody else sees a mount, and nothing is left.
 # Usage: a-command-sees-the-mirror-in-place.sh root|user
 . "$(dirname "$0")/../lib.sh"
-. "$CASES/run/lib.sh"
+# shellcheck source=tests/cases/run/lib.sh
+. "$(dirname "$0")/lib.sh"
 as_whom "$1"
 
 mkdir "$SRC/sub" "$T/a b"

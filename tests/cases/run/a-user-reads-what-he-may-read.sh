@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # An ordinary user's command reads through the mirror what the user may read in the source, by all of his groups, and nothing else.
 . "$(dirname "$0")/../lib.sh"
-. "$CASES/run/lib.sh"
+# shellcheck source=tests/cases/run/lib.sh
+. "$(dirname "$0")/lib.sh"
 as_whom user
 
-AS=(setpriv --reuid 65534 --regid 65534 --groups 65534,4711 -- env "HOME=$T")
+AS=(setpriv --reuid 65534 --regid 65534 "--groups=65534,4711" -- env "HOME=$T")
 file() {
         echo "$1" >"$SRC/$1"
         chown "$2" "$SRC/$1"

@@ -8,6 +8,7 @@ as_whom() {
                 mount_as_user
         fi
         WHOM=$1
+        # What the command lines of ours begin with.
         NAME="litesnapfs -o snapshot_dir=$SNAP"
 }
 

@@ -3,7 +3,8 @@
 # command, which ends as it sees fit. Raw files never come out from under the mirror.
 # Usage: nothing-is-left-whatever-is-killed.sh root|user
 . "$(dirname "$0")/../lib.sh"
-. "$CASES/run/lib.sh"
+# shellcheck source=tests/cases/run/lib.sh
+. "$(dirname "$0")/lib.sh"
 as_whom "$1"
 
 sql "$SRC/app.db" 'CREATE TABLE t(x)'
@@ -25,13 +26,17 @@ wait
 END
 chmod 755 "$T/command"
 
+server() {
+        # shellcheck disable=SC2153 # lib.sh sets it
+        pgrep -P "$FIRST" -f "$NAME"
+}
 begin() {
         rm -f "$T/notes"/*
         "${AS[@]}" "$LITESNAPFS" -o "snapshot_dir=$SNAP" "$SRC" -- "$T/command" "$T/notes" >"$T/out" 2>&1 &
         FIRST=$!
         OTHERS+=("$FIRST")
         wait_for 30 test -s "$T/notes/self"
-        SERVER=$(pgrep -P "$FIRST" -f "$NAME")
+        SERVER=$(server)
 }
 all_gone() {
         local note
@@ -76,7 +81,7 @@ rm -f "$T/notes"/*
 FIRST=$!
 OTHERS+=("$FIRST")
 wait_for 30 test -e "$T/notes/self"
-SERVER=$(pgrep -P "$FIRST" -f "$NAME")
+SERVER=$(server)
 kill -KILL "$SERVER"
 wait_for 30 is_gone "$SERVER"
 : >"$T/notes/go"
@@ -94,6 +99,7 @@ if [ "$1" = root ]; then
         grep -q 'mirror ended before' "$T/said" || fail "said: $(cat "$T/said")"
 fi
 # What the command leaves running goes with it.
+# shellcheck disable=SC2016 # it is the command that expands these
 run "$SRC" -- bash -c 'setsid sleep 1000 >/dev/null 2>&1 & echo $! >"$1/detached"' bash "$T/notes"
 wait_for 30 is_gone "$(cat "$T/notes/detached")"
 nothing_left 'a command that leaves a process'

@@ -3,7 +3,8 @@
 # is what it was. A second directory that is not empty is refused: it is rather a second source, which would be left out.
 # Usage: several-sources-and-a-mountpoint.sh root|user
 . "$(dirname "$0")/../lib.sh"
-. "$CASES/run/lib.sh"
+# shellcheck source=tests/cases/run/lib.sh
+. "$(dirname "$0")/lib.sh"
 as_whom "$1"
 
 mkdir "$T/more" "$T/more/inner" "$T/third"

@@ -3,7 +3,8 @@
 # strict=off. One that was served at another try is none.
 # Usage: what-could-not-be-served-is-told.sh root|user
 . "$(dirname "$0")/../lib.sh"
-. "$CASES/run/lib.sh"
+# shellcheck source=tests/cases/run/lib.sh
+. "$(dirname "$0")/lib.sh"
 as_whom "$1"
 
 for name in good locked bad; do
