@@ -74,8 +74,10 @@ int namespace_renounce(void) {
 }
 
 int namespace_enter(struct namespace *out) {
-        struct stat st;
+        struct stat before, st;
 
+        if (stat("/proc/self/ns/mnt", &before) < 0)
+                return fail("/proc is not mounted");
         if (unshare(CLONE_NEWNS) < 0)
                 return fail("cannot make a mount namespace");
         if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
@@ -83,6 +85,11 @@ int namespace_enter(struct namespace *out) {
                             "to itself)");
         if (stat("/proc/self/ns/mnt", &st) < 0)
                 return fail("/proc is not mounted");
+        /* All that is in there will be ended: it must not be the caller's. */
+        if (st.st_dev == before.st_dev && st.st_ino == before.st_ino) {
+                base_log(BASE_LOG_ERROR, "the mount namespace is the old one");
+                return -EINVAL;
+        }
         *out = (struct namespace){ .dev = st.st_dev, .ino = st.st_ino };
         return 0;
 }

@@ -19,6 +19,8 @@ options = f"fd=9,rootmode=40000,user_id=0,group_id=0{sys.argv[2]}"
 r = libc.mount(b"source", sys.argv[1].encode(), b"fuse.test", 1, options.encode())
 sys.exit(r and ctypes.get_errno())
 END
+        # Whether this kernel tells which mount a connection is.
+        TELLS=$(grep -c fuse_connection /proc/self/fdinfo/9 || true)
         "${AS[@]}" "$LITESNAPFS" -f -o "snapshot_dir=$SNAP" "$SRC" /dev/fd/9 >>"$LOG" 2>&1 &
         DAEMON=$!
         exec 9>&-
@@ -31,7 +33,9 @@ status=0
 wait "$DAEMON" || status=$?
 DAEMON=
 equal "$status" 0 'status after SIGTERM'
-is_not_mounted "$MNT" || fail 'still mounted after SIGTERM'
+if [ "$TELLS" = 1 ]; then
+        is_not_mounted "$MNT" || fail 'still mounted after SIGTERM'
+fi
 
 # As mount(8) does it for drop_privileges, where the helper is there.
 if command -v mount.fuse3 >"$T/null" && is_plain; then
@@ -47,7 +51,7 @@ if command -v mount.fuse3 >"$T/null" && is_plain; then
         DAEMON=
 fi
 
-if grep -q fuse_connection /proc/self/fdinfo/9 9<>/dev/fuse; then
+if [ "$TELLS" = 1 ]; then
         with_descriptor ,allow_other
         status=0
         wait "$DAEMON" || status=$?
