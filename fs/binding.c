@@ -100,6 +100,8 @@ static void binding_fail(struct binding *binding, int result) {
 
         if (result == 0)
                 clear_kernel_cache(binding);
+        else
+                fs_note_served(fs, binding->node, result);
         mutex_lock(&fs->nodes.mutex);
         binding_detach_locked(binding);
         take_waiters_locked(binding, &taken);
@@ -145,6 +147,7 @@ static void binding_bind(struct binding *binding, struct snapshot *snapshot, con
         }
         binding_detach_locked(binding);
         mutex_unlock(&fs->nodes.mutex);
+        fs_note_served(fs, binding->node, 0);
         if (!wanted) {
                 backing_unref(backing);
                 snapshot_unref(snapshot);

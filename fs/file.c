@@ -288,10 +288,12 @@ static void read_snapshot(struct fs *fs, fuse_req_t req, struct handle *handle, 
         mutex_assert_none_held();
         if (buffer)
                 n = snapshot_read(handle->snapshot, buffer, size, (uint64_t)offset);
-        if (n >= 0)
+        if (n >= 0) {
                 fuse_reply_buf(req, buffer, (size_t)n);
-        else
+        } else {
+                fs_note_served(fs, handle->node, (int)n);
                 fs_reply(req, (int)n);
+        }
         buffers_put(&fs->buffers, buffer);
 }
 

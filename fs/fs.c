@@ -112,6 +112,19 @@ void fs_reply(fuse_req_t req, int r) {
         fuse_reply_err(req, -r);
 }
 
+void fs_note_served(struct fs *fs, struct node *node, int r) {
+        char buffer[FS_PATH_MAX];
+        const char *path;
+
+        if (r == 0 && !refusals_any(fs->refusals))
+                return;
+        path = node_path(&fs->nodes, fs->source, node, NULL, buffer, sizeof(buffer));
+        if (r == 0)
+                refusals_forget(fs->refusals, path);
+        else
+                refusals_add(fs->refusals, path, r);
+}
+
 int fs_at_init(struct fs *fs, struct node *node, struct fs_at *at) {
         int r;
 

@@ -14,6 +14,7 @@
 #include "fs/pipe.h"
 #include "fs/pseudo.h"
 #include "fs/share.h"
+#include "fs/refusals.h"
 #include "snapshot/store.h"
 
 /* How long the kernel may believe what it was told of anything that is not a database, in seconds. */
@@ -25,6 +26,10 @@
 struct fs {
         const char *source;   /* how to call the root in the log */
         bool one_file_system; /* see fs_is_foreign() */
+        unsigned max_read;    /* the most that the kernel may read at a time, in bytes; 0: its own limit */
+        bool own_rights;      /* nobody reads here but the one that we run as */
+        bool asked;           /* the kernel's first question, INIT, has come to us */
+        struct refusals *refusals;
         struct store *store;
         struct fuse_session *session;
         struct node_table nodes;
@@ -45,8 +50,6 @@ struct fs {
         bool closing;         /* the session loop has ended */
         unsigned answering;   /* answers of the store's that are being worked on */
         pthread_cond_t bound; /* signalled when that falls to 0 while closing */
-
-        void (*ready)(void); /* called once, when the kernel asks its first question */
 };
 
 /*
@@ -83,6 +86,9 @@ static inline bool fs_is_foreign(struct fs *fs, const struct node *node) {
 
 /* Replies with a negative errno, or 0. */
 void fs_reply(fuse_req_t req, int r);
+
+/* Notes that a database could not be served (-errno r), or that it was after all (0). */
+void fs_note_served(struct fs *fs, struct node *node, int r);
 
 /* A place (node.h) with a descriptor of its directory. Over 1 KiB: one to a stack frame. */
 struct fs_at {
