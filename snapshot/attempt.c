@@ -2,10 +2,9 @@
  * One attempt of an opening: look at the source, hold what is committed now, share the snapshot of it if
  * there is one, else lend the view to the readers or have it copied first.
  *
- * A view is lent at once where its writers' locks are seen to work (a live WAL-index), and where nothing was
- * written for a while. A file that was written just now has a writer, whose locks may not be seen from here;
- * it is copied, and the copy proven, before the answer, so that a writer that comes in between costs another
- * try and not a reader its file.
+ * A view is lent, unless its source was written to once in spite of a lock: then there is a writer whose
+ * locks are not seen, and it is copied, and the copy proven, before the answer, so that a writer that comes
+ * in between costs another try and not a reader its file.
  *
  * Invariant: whatever can fail for lack of room or rights has been done before the opens are answered: a tool
  * that meets an error in the middle of a file may keep what it has.
@@ -31,8 +30,7 @@ enum { PATIENCE_NS = 20000000 };
 /* How soon to look again for what another opening is making. */
 enum { MAKER_NS = 5000000 };
 
-/* How long nothing was written to a source whose view is lent without proof that its writers' locks are seen.
- */
+/* A source that was written to within this time has a writer, whose locks may not be seen from here. */
 #define CALM_NS UINT64_C(2000000000)
 
 /* How long nothing was written to a database without a committed page before that counts as left by a crash.
@@ -75,6 +73,13 @@ static int share(struct opening *opening, const struct version *version) {
         return 0;
 }
 
+/* Whether a writer may come at any moment whose locks are not seen. */
+static bool in_a_hurry(const struct view *view) {
+        return view->proof != PROOF_WAL &&
+               (clock_age_ns(&view->main) < CALM_NS ||
+                (view->version.wal.st_size > 0 && clock_age_ns(&view->version.wal) < CALM_NS));
+}
+
 /* Answers with a new snapshot, which later opens may find if it is sharable. Takes view, or file. 0 or
  * -ENOMEM. */
 static int answer(struct opening *opening, const struct version *version, enum proof proof,
@@ -90,7 +95,7 @@ static int answer(struct opening *opening, const struct version *version, enum p
         if (sharable)
                 snapshot_attach_locked(snapshot, opening->source);
         if (view)
-                keeper_lend_locked(snapshot);
+                keeper_lend_locked(snapshot, in_a_hurry(view));
         opening->making = false;
         mutex_unlock(&store->lock);
         opening_answer(opening, snapshot, version);
@@ -129,10 +134,7 @@ static bool may_lend(const struct opening *opening, const struct view *view) {
         if (view->doubtful || store->config.engine != STORE_ENGINE_AUTO ||
             source_has_moved(store, &view->main))
                 return false;
-        if (view->proof == PROOF_WAL)
-                return space_check(&store->space, view->size) == 0;
-        return clock_age_ns(&view->main) >= CALM_NS &&
-               (view->version.wal.st_size == 0 || clock_age_ns(&view->version.wal) >= CALM_NS);
+        return view->proof != PROOF_WAL || space_check(&store->space, view->size) == 0;
 }
 
 /* Copies the view, which it takes, and answers. */

@@ -7,6 +7,9 @@
  * that copy and no longer.
  * - In WAL mode it blocks nobody, but the WAL cannot start anew while it lives. It is lent for as long as it
  * is read faster than a copy could be made, then copied.
+ * - One that was written just now has a writer whose locks may not be seen. It is copied from the first read
+ * on, which goes on meanwhile: a copy is done sooner than most readers, and what is read after that cannot be
+ * disturbed any more.
  * - A database that nobody has open costs nothing to lend. When an application comes, one of the rules above
  * holds.
  *
@@ -252,9 +255,15 @@ static void wake_locked(struct store *store, uint64_t pause) {
         store->keeping = true;
 }
 
-void keeper_lend_locked(struct snapshot *snapshot) {
+void keeper_read_locked(struct snapshot *snapshot) {
+        if (snapshot->live && snapshot->hurry)
+                copy_soon_locked(snapshot);
+}
+
+void keeper_lend_locked(struct snapshot *snapshot, bool hurry) {
         struct store *store = snapshot->store;
 
+        snapshot->hurry = hurry;
         snapshot->live = true;
         TAILQ_INSERT_TAIL(&store->live, snapshot, live_link);
         if (store->n_live++ == 0)

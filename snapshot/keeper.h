@@ -7,8 +7,11 @@
 #include "snapshot/copy.h"
 #include "snapshot/registry.h"
 
-/* The snapshot has a view, which is lent from now on. */
-void keeper_lend_locked(struct snapshot *snapshot);
+/* The snapshot has a view, which is lent from now on; hurry: until the first read, with which it begins to be
+ * copied. */
+void keeper_lend_locked(struct snapshot *snapshot, bool hurry);
+/* That read has come. */
+void keeper_read_locked(struct snapshot *snapshot);
 /* The last reference has gone. */
 void keeper_drop_locked(struct snapshot *snapshot);
 /* Gives up the reference of the caller to a snapshot with a copy: it stays for linger_s after its last

@@ -56,6 +56,7 @@ struct snapshot {
         enum engine engine;
         struct view *view;      /* what reads go to; NULL when there is a copy */
         bool live;              /* the view is lent, and keeper.c decides for how long */
+        bool hurry;             /* only until its first read */
         uint64_t round;         /* the keeper's last look at it */
         uint64_t since_ns;      /* from when on the lending counts */
         uint64_t bytes;         /* that were read through the view since */

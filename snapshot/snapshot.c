@@ -116,6 +116,7 @@ static const struct view *read_begin(struct snapshot *snapshot, size_t size, int
                 return NULL;
         snapshot->reads++;
         snapshot->bytes += size;
+        keeper_read_locked(snapshot);
         return snapshot->view;
 }
 

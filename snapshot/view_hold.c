@@ -31,6 +31,10 @@ static int set_size(struct view *view, const uint8_t *first, uint64_t limit) {
         if (!format_has_magic(first, FORMAT_HEADER_SIZE) || format_header_parse(&version->header, first) < 0)
                 return -ESTALE;
         view->page_size = version->header.page_size;
+        if (limit < FORMAT_HEADER_SIZE) {
+                base_log(BASE_LOG_ERROR, "%s: corrupt: it ends within its header", view->file->path);
+                return -EIO;
+        }
         counted = (uint64_t)version->header.page_count * view->page_size;
         if (version->header.version_valid_for == version->header.change_counter &&
             counted >= limit + view->page_size) {

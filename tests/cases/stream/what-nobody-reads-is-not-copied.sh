@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# F5: open, fstat and close, as borg does with each file on each run, copy nothing. Who opens and then waits keeps neither
-# the WAL from being reset (in rollback mode: commits from being made) nor his own state from being right: the copy is made after a
-# little while without being asked for.
+# Open, fstat and close, as borg does with each file on each run, copy nothing. A reader that opens and then waits keeps neither
+# the WAL from being reset nor commits from being made (rollback mode), and its own state stays right: the copy is made after a
+# little while, or when a commit waits for it.
 # Usage: what-nobody-reads-is-not-copied.sh wal|delete
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
@@ -13,6 +13,8 @@ watch_copies "$SRC/big.db" "$MNT/big.db" "$1" <<'P'
 from watch_copies import *
 from pace import Pace
 import sys
+import threading
+import time
 source, mount, journal = sys.argv[1:]
 application = Application(source)
 pace = Pace()
@@ -44,11 +46,15 @@ fd = os.open(mount, os.O_RDONLY)
 look(fd)
 assert written() - before < 1 << 20
 pace.move(1)
-wait_for(lambda: written() - before >= len(truth))
-# Now the pin is not needed any more, and the next commits may take the WAL from its start.
 if journal == "wal":
+    # Now the pin is not needed any more, and the next commits may take the WAL from its start.
+    wait_for(lambda: written() - before >= len(truth))
     wait_for(application.reset)
+else:
+    # A commit has to wait for a copy, and for nothing else: time passes.
+    threading.Thread(target=lambda: [pace.move(0.01) or time.sleep(0.01) for _ in range(1000)], daemon=True).start()
 application.commit(1)
+wait_for(lambda: written() - before >= len(truth))
 assert os.pread(fd, len(truth) + 1, 0) == truth
 os.close(fd)
 P
