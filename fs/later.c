@@ -81,6 +81,9 @@ void laters_end(struct laters *laters) {
 }
 
 void laters_deinit(struct laters *laters) {
+        /* Where it did not come to a mount nobody has ended it. */
+        if (!laters->ending)
+                laters_end(laters);
         pthread_cond_destroy(&laters->changed);
         mutex_deinit(&laters->lock);
 }

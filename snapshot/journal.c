@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
@@ -87,32 +88,61 @@ static bool still_since(const struct store_file *file, int dirfd, const char *ow
 }
 
 /*
- * Opens a directory by an absolute path that a stranger has written, for names in it to be looked up, with
- * the rights of the database's owner. No file system is entered but the root's and the database's own: so no
- * automount is triggered, no server that hangs is asked, and nothing is looked up in a mount of ours. The
- * descriptor or -1.
+ * Whether a file system can be asked without waiting for a server, or for something to be mounted: by what
+ * /proc/self/mountinfo calls it.
+ */
+static bool is_local(dev_t dev) {
+        static const char *const remote[] = { "fuse", "nfs",  "cifs",   "smb",     "9p",
+                                              "afs",  "ceph", "autofs", "virtiofs" };
+        _cleanup_(base_freep) char *line = NULL;
+        unsigned major_number, minor_number;
+        bool local = false;
+        size_t size = 0;
+        FILE *mounts = fopen("/proc/self/mountinfo", "re");
+
+        while (mounts && getline(&line, &size, mounts) > 0) {
+                const char *type = strstr(line, " - ");
+
+                if (!type || sscanf(line, "%*s %*s %u:%u", &major_number, &minor_number) != 2 ||
+                    makedev(major_number, minor_number) != dev)
+                        continue;
+                local = true;
+                for (size_t i = 0; i < ARRAY_SIZE(remote); i++)
+                        local = local && strncmp(type + 3, remote[i], strlen(remote[i])) != 0;
+                break;
+        }
+        if (mounts)
+                fclose(mounts);
+        return local;
+}
+
+/*
+ * Opens a directory by an absolute path that a stranger has written, for names in it to be looked up. Only
+ * local file systems are entered, the database's own excepted: so no automount is triggered, no server that
+ * hangs is asked, and nothing is looked up in a mount of ours. The descriptor or -1.
  */
 static int open_named(char *path, const struct stat *here) {
         int at = open("/", O_PATH | O_CLOEXEC);
+        char *rest = path, *part;
         struct stat st;
-        dev_t root;
+        dev_t known;
 
         if (at < 0 || fstat(at, &st) < 0)
                 return at;
-        root = st.st_dev;
-        for (char *rest = path, *part; at >= 0 && (part = strsep(&rest, "/"));) {
-                _cleanup_(base_closep) int up = at;
+        known = st.st_dev;
+        while (at >= 0 && (part = strsep(&rest, "/"))) {
+                int up = at;
 
-                if (!*part) {
-                        up = -1;
+                if (!*part)
                         continue;
-                }
                 at = openat(up, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+                close(up);
                 if (at < 0)
                         break;
                 if (fstat(at, &st) < 0 || !S_ISDIR(st.st_mode) ||
-                    (st.st_dev != root && st.st_dev != here->st_dev))
+                    (st.st_dev != known && st.st_dev != here->st_dev && !is_local(st.st_dev)))
                         base_closep(&at);
+                known = st.st_dev;
         }
         return at;
 }
