@@ -27,15 +27,6 @@ static bool snapshot_counts(struct snapshot *snapshot, const char *query, int64_
         return bytes_are_whole(&bytes, query, want);
 }
 
-static bool same_file(const struct snapshot *a, const struct snapshot *b) {
-        struct stat one, other;
-
-        if (a == b)
-                return true;
-        need(fstat(snapshot_fd(a), &one) == 0 && fstat(snapshot_fd(b), &other) == 0);
-        return one.st_ino == other.st_ino && one.st_dev == other.st_dev;
-}
-
 /* Leaves the application in a transaction that has begun to write into the main file: nothing can be told of
  * it. */
 static void write_some(struct app *app) {
@@ -75,13 +66,13 @@ static void test_share(const char *mode) {
         store = store_in(&space, 20000, 0);
         print = scratch_print(&scratch);
         need(open_now(store, &scratch, "db", &first) == 0 && open_now(store, &scratch, "db", &second) == 0);
-        ok(same_file(first, second), "two opens of one version share it, %s", mode);
+        ok(first == second, "two opens of one version share it, %s", mode);
         ok(scratch_print(&scratch) == print, "and leave the source as it is");
-        ok(snapshot_completed(first), "what is kept open has its bytes to itself before long");
         while (app_sql(&app, "INSERT INTO t VALUES(1)") == SQLITE_BUSY)
-                ; /* the copy is over, its lock will be in a moment */
+                ; /* it is being copied, then its lock will go */
+        ok(snapshot_completed(first), "what is kept open has its bytes to itself before long");
         need(open_now(store, &scratch, "db", &third) == 0);
-        ok(!same_file(first, third), "a commit between makes another");
+        ok(first != third, "a commit between makes another");
         ok(snapshot_counts(third, "SELECT count(*) FROM t", 101), "which has it");
         ok(snapshot_counts(first, "SELECT count(*) FROM t", 100), "and the first has not");
         ok(snapshot_ref(first) == first, "a reference");
@@ -116,7 +107,7 @@ static void test_join(void) {
                 n_wrong += open_end(&waits[i], &snapshots[i]) != 0;
         is(n_wrong, 0, "%d opens wait for a lock, in room for one copy", OPENS);
         for (unsigned i = 0; i < OPENS && n_wrong == 0; i++)
-                n_wrong += !same_file(snapshots[0], snapshots[i]);
+                n_wrong += snapshots[0] != snapshots[i];
         is(n_wrong, 0, "and share that");
         ok(snapshots[0] && snapshot_counts(snapshots[0], "SELECT count(*) FROM t", 2000), "which is whole");
         for (unsigned i = 0; i < OPENS; i++)
