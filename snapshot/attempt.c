@@ -134,7 +134,9 @@ static bool may_lend(const struct opening *opening, const struct view *view) {
         if (view->doubtful || store->config.engine != STORE_ENGINE_AUTO ||
             source_has_moved(store, &view->main))
                 return false;
-        return view->proof != PROOF_WAL || space_check(&store->space, view->size) == 0;
+        /* One that is likely to be copied needs room for that; without it the open fails, and not a read in
+         * the middle. */
+        return (view->proof != PROOF_WAL && !in_a_hurry(view)) || space_check(&store->space, view->size) == 0;
 }
 
 /* Copies the view, which it takes, and answers. */

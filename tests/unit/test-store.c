@@ -30,7 +30,8 @@ static bool snapshot_counts(struct snapshot *snapshot, const char *query, int64_
 /* Leaves the application in a transaction that has begun to write into the main file: nothing can be told of
  * it. */
 static void write_some(struct app *app) {
-        need(app_sql(app, "PRAGMA cache_size=5; BEGIN EXCLUSIVE; INSERT INTO t VALUES(1);"
+        need(app_sql(app, "PRAGMA cache_size=5; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE;"
+                          "INSERT INTO t VALUES(1);"
                           "UPDATE t SET a=randomblob(900)") == SQLITE_OK);
 }
 
@@ -247,7 +248,7 @@ static void test_classify(void) {
                    table[i].name, there ? "" : ", though not there");
         }
         ok(store_name_is_side("x-wal") && store_name_is_side("x-shm") && store_name_is_side("x-journal") &&
-                   !store_name_is_side("-wal") && !store_name_is_side("wal") && !store_name_is_side("x-wal2"),
+                   !store_name_is_side("-wal") && !store_name_is_side("wal") && !store_name_is_side("x-wal3"),
            "names that could be a side file's");
         store_free(store);
 }

@@ -14,13 +14,13 @@ check() {
         done
         still_serves
 }
-mount_fs -o max_space=8M
+mount_fs -o max_space=8M,engine=backup
 check 1
 unmount_fs
 if is_root; then
         : >"$LOG"
         mount -t tmpfs -o size=8M,mode=700 none "$SNAP"
-        mount_fs
+        mount_fs -o engine=backup
         check 1
         # Nothing of the failed one stays.
         equal "$(find "$SNAP" -mindepth 1 | wc -l)" 0 "names in snapshot_dir"
