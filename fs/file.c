@@ -182,9 +182,33 @@ void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 /* ---- read ---------------------------------------------------------------------------------------------- */
 
 /*
- * Reads through a handle that was opened while the file was too short to tell what it is. Should it have
- * grown into a database, its raw bytes are nothing that may be given out (P5); whoever opens it now gets a
- * snapshot. The bytes are read first: what was read before the magic was there is not a database's.
+ * Whether the file of a handle that was opened while it was too short to tell what it is has become a database.
+ * One in birth shows zeros where its first page will be, and beside it lies the journal of its first
+ * transaction.
+ */
+static bool became_database(struct fs *fs, const struct handle *handle, const char magic[MAGIC_SIZE]) {
+        static const char zeros[MAGIC_SIZE];
+        struct stat st, named;
+        struct fs_at at;
+        bool database;
+
+        if (memcmp(magic, zeros, MAGIC_SIZE) != 0)
+                return memcmp(magic, MAGIC, MAGIC_SIZE) == 0;
+        if (fs_at_init(fs, handle->node, &at) < 0)
+                return false;
+        database = fstat(handle->fd, &st) == 0 &&
+                   fstatat(at.dir->fd, at.place.name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+                   st.st_dev == named.st_dev && st.st_ino == named.st_ino &&
+                   attr_classify(fs, at.place.parent, at.dir->fd, at.place.name, &named) == STORE_DATABASE;
+        fs_at_deinit(fs, &at);
+        return database;
+}
+
+/*
+ * Reads through such a handle. The raw bytes of a database are nothing that may be given out (promise 5);
+ * whoever opens it now gets a snapshot. The bytes are read first: what was read before the magic was there,
+ * and no journal, is not a database's. A first transaction that was rolled back meanwhile has left an empty
+ * file.
  */
 static void read_guarded(struct fs *fs, fuse_req_t req, const struct handle *handle, size_t size,
                          off_t offset) {
@@ -198,21 +222,19 @@ static void read_guarded(struct fs *fs, fuse_req_t req, const struct handle *han
         }
         mutex_assert_none_held();
         n = base_pread(handle->fd, buffer, size, (uint64_t)offset);
-        if (n < 0) {
-                fs_reply(req, (int)n);
-                return;
-        }
-        m = base_pread(handle->fd, magic, sizeof(magic), 0);
+        m = n < 0 ? n : base_pread(handle->fd, magic, sizeof(magic), 0);
         if (m < 0) {
                 fs_reply(req, (int)m);
                 return;
         }
-        if (m == MAGIC_SIZE && memcmp(magic, MAGIC, MAGIC_SIZE) == 0) {
+        if (m == MAGIC_SIZE && became_database(fs, handle, magic)) {
                 base_log(BASE_LOG_WARNING, "%s: has become a database since it was opened: open it again",
                          node_path(&fs->nodes, fs->source, handle->node, NULL, path, sizeof(path)));
                 fs_reply(req, -EIO);
                 return;
         }
+        if (m < MAGIC_SIZE && offset + n > m)
+                n = offset < m ? m - offset : 0;
         fuse_reply_buf(req, buffer, (size_t)n);
 }
 
