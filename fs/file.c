@@ -182,9 +182,9 @@ void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 /* ---- read ---------------------------------------------------------------------------------------------- */
 
 /*
- * Whether the file of a handle that was opened while it was too short to tell what it is has become a database.
- * One in birth shows zeros where its first page will be, and beside it lies the journal of its first
- * transaction.
+ * Whether the file of a handle that was opened while it was too short to tell what it is has become a
+ * database. One in birth shows zeros where its first page will be, and beside it lies the journal of its
+ * first transaction.
  */
 static bool became_database(struct fs *fs, const struct handle *handle, const char magic[MAGIC_SIZE]) {
         static const char zeros[MAGIC_SIZE];

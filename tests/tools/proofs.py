@@ -145,7 +145,7 @@ class Writer:
         assert status == 0, "a writer met an error"
 
 
-# ---- looking ---------------------------------------------------------------------------------------------------------------------
+# ---- looking -------------------------------------------------------------------------------------------------
 
 def refused(path, *errors):
     """Opens it: None if that is refused with one of the errors, else the descriptor."""

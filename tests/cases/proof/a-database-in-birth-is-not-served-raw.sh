@@ -9,6 +9,9 @@
 mount_fs -o linger=0,busy_timeout=200
 prove <<'P'
 from proofs import *
+import ctypes
+EMPTY_PATH, FORCE_SYNC, SIZE = 0x1000, 0x2000, 0x200
+libc = ctypes.CDLL(None, use_errno=True)
 LARGE = 400 << 10
 big = connect(T + "/big.db")
 for statement in rows(1000) + [commit(7)]:
@@ -68,7 +71,8 @@ def backup(path, pause):
     new.close()
 
 def no_raw(fd, what):
-    """What was opened while it was empty shows that, or an error, never pages."""
+    """What was opened while it was empty shows that, or an error, never pages, once the kernel knows of its size."""
+    assert libc.statx(fd, b"", EMPTY_PATH | FORCE_SYNC, SIZE, ctypes.create_string_buffer(256)) == 0
     for offset in (0, 10 * PAGE, LARGE - PAGE):
         try:
             assert os.pread(fd, PAGE, offset) == b"", f"{what}: raw pages"

@@ -28,7 +28,9 @@ for journal, application in small.items():
     for n in range(8, 12):
         application(commit(n))
         pace.set_time_of_day(time.time_ns())
+        signal.alarm(60)
         assert copy(f"{MNT}/{journal}.db") == n, journal
+        signal.alarm(0)
 assert pace.is_held(), "the copies went on: nothing was proved"
 pace.free()
 for n, fd in enumerate(readers):
