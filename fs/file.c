@@ -15,10 +15,8 @@
 
 #include "fs/attr.h"
 #include "fs/database.h"
+#include "fs/guard.h"
 #include "fs/patient.h"
-
-#define MAGIC      "SQLite format 3"
-#define MAGIC_SIZE 16
 
 #define UNCACHED_MIN (UINT64_C(1) << 20)
 /* Fewer bytes are copied in less time than it takes to fill a pipe. */
@@ -45,7 +43,7 @@ static int reopen(int path_fd) {
 static int open_source(struct fs *fs, int path_fd, const struct stat *st, struct handle *init) {
         /* These may still become anything, so all their reads come here. */
         bool pseudo = pseudo_is(&fs->pseudo, path_fd, "", st);
-        bool guarded = !pseudo && st->st_size < MAGIC_SIZE;
+        bool guarded = !pseudo && st->st_size < GUARDED_BELOW;
         int fd = guarded || pseudo ? -EOPNOTSUPP : passthrough_open(&fs->passthrough, path_fd, st);
         bool quiet = fd >= 0;
 
@@ -181,41 +179,6 @@ void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 
 /* ---- read ---------------------------------------------------------------------------------------------- */
 
-/*
- * Reads through a handle that was opened while the file was too short to tell what it is. Should it have
- * grown into a database, its raw bytes are nothing that may be given out (P5); whoever opens it now gets a
- * snapshot. The bytes are read first: what was read before the magic was there is not a database's.
- */
-static void read_guarded(struct fs *fs, fuse_req_t req, const struct handle *handle, size_t size,
-                         off_t offset) {
-        _cleanup_(base_freep) char *buffer = malloc(size);
-        char magic[MAGIC_SIZE], path[FS_PATH_MAX];
-        ssize_t n, m;
-
-        if (!buffer) {
-                fs_reply(req, -ENOMEM);
-                return;
-        }
-        mutex_assert_none_held();
-        n = base_pread(handle->fd, buffer, size, (uint64_t)offset);
-        if (n < 0) {
-                fs_reply(req, (int)n);
-                return;
-        }
-        m = base_pread(handle->fd, magic, sizeof(magic), 0);
-        if (m < 0) {
-                fs_reply(req, (int)m);
-                return;
-        }
-        if (m == MAGIC_SIZE && memcmp(magic, MAGIC, MAGIC_SIZE) == 0) {
-                base_log(BASE_LOG_WARNING, "%s: has become a database since it was opened: open it again",
-                         node_path(&fs->nodes, fs->source, handle->node, NULL, path, sizeof(path)));
-                fs_reply(req, -EIO);
-                return;
-        }
-        fuse_reply_buf(req, buffer, (size_t)n);
-}
-
 /* Reads what is made up by reading: once, and what comes is the answer, as a read past the page cache may be
  * short. */
 static void read_pseudo(struct fs *fs, fuse_req_t req, const struct handle *handle, size_t size,
@@ -309,7 +272,7 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct
         } else if (handle->pseudo) {
                 read_pseudo(fs, req, handle, size, offset);
         } else if (handle->guarded) {
-                read_guarded(fs, req, handle, size, offset);
+                guard_read(fs, req, handle, size, offset);
         } else {
                 reply_bytes(fs, req, handle->fd, size, offset);
         }

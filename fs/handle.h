@@ -17,7 +17,7 @@ struct handle {
         struct node *node;       /* a reference */
         atomic_uint refs;        /* one for the open, one for each request that uses it */
         int fd;                  /* the file's own, the snapshot's (borrowed), or -1 for an empty companion */
-        bool guarded;            /* see read_guarded() */
+        bool guarded;            /* see guard.h */
         bool pseudo;             /* see pseudo.h: reads go past the kernel's page cache */
         struct backing *backing; /* a reference when the kernel reads by itself, else NULL */
         struct snapshot *snapshot; /* a reference, for a database */
