@@ -16,6 +16,7 @@
 #include "fs/database.h"
 #include "fs/dirtime.h"
 #include "fs/file.h"
+#include "fs/look.h"
 
 /* For the GETATTR that would follow each LOOKUP of an lstat. An OPEN ends it (clear_kernel_cache()). */
 #define UNOPENED_TIMEOUT 0.1
@@ -72,16 +73,61 @@ static int enter_system(struct fs *fs, struct node *parent, int dirfd, const cha
         return inode_enter(&fs->inodes, dirfd, name, place, dev);
 }
 
+/* The empty directory in the place of a mount. Its number is that of the place, and so the same after a remount. */
+static void show_hollow(struct fs *fs, struct node *parent, const char *name, struct attr_found *found) {
+        char buffer[FS_PATH_MAX];
+        const char *place = node_path(&fs->nodes, "", parent, name, buffer, sizeof(buffer));
+
+        found->st.st_dev = FS_HOLLOW_DEV;
+        found->st.st_ino = inode_of_place(place);
+        found->st.st_nlink = 2;
+        found->mount = 0;
+}
+
+/*
+ * Looks without waiting whether another file system is mounted there. 1: what *found says is all that is to be
+ * known. 0: go on. Or -errno.
+ */
+static int look_for_mount(struct fs *fs, struct node *parent, int dirfd, const char *name,
+                          struct attr_found *found) {
+        dev_t root_dev = fs->nodes.root->dev;
+        struct look look;
+        bool own;
+        int r;
+
+        *found = (struct attr_found){ .kind = NODE_SHARED };
+        r = look_at(dirfd, name, &look);
+        /* Names may be looked for that do not exist. */
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        found->st = look.st;
+        found->mount = look.mount;
+        own = look.st.st_dev == fs->own_dev;
+        if (own && !S_ISDIR(look.st.st_mode))
+                return -ELOOP;
+        if (own || (fs->one_file_system && S_ISDIR(look.st.st_mode) && look.st.st_dev != root_dev)) {
+                show_hollow(fs, parent, name, found);
+                return 1;
+        }
+        if (look.st.st_dev == parent->dev || lanes_may_wait(&fs->lanes, look.st.st_dev))
+                return 0;
+        /* A file system may have files of several devices (Btrfs, overlays). */
+        if (look.mount != 0 && look.mount == parent->mount)
+                return 0;
+        found->elsewhere = true;
+        return 1;
+}
+
 int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         bool side = store_name_is_side(name), exists;
         int kind, r;
 
-        mutex_assert_none_held();
+        r = look_for_mount(fs, parent, dirfd, name, found);
+        if (r != 0)
+                return r < 0 ? r : 0;
         exists = fstatat(dirfd, name, &found->st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
         if (!exists && (errno != ENOENT || !side))
                 return -errno;
-        found->kind = NODE_SHARED;
-        found->unknown = false;
         if (exists && found->st.st_dev != parent->dev) {
                 r = enter_system(fs, parent, dirfd, name, found->st.st_dev);
                 if (r < 0)
@@ -120,14 +166,6 @@ int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, s
         return r;
 }
 
-/* What is about to be told of a directory. */
-static void show_directory(struct fs *fs, struct node *node, struct stat *st) {
-        /* find(1) counts on it. */
-        if (fs_is_foreign(fs, node))
-                st->st_nlink = 2;
-        dirtime_show(&fs->nodes, node, st);
-}
-
 int attr_enter(struct fs *fs, struct node *parent, const char *name, const struct attr_found *found,
                struct fuse_entry_param *entry) {
         struct node *node = NULL;
@@ -137,7 +175,7 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         if (found->kind == NODE_SHARED) {
                 entry->attr_timeout = FS_TIMEOUT;
                 entry->entry_timeout = FS_TIMEOUT;
-                r = node_lookup(&fs->nodes, parent, name, &found->st, &node);
+                r = node_lookup(&fs->nodes, parent, name, &found->st, found->mount, &node);
         } else {
                 if (found->kind == NODE_DATABASE) {
                         entry->attr_timeout = UNOPENED_TIMEOUT;
@@ -148,7 +186,7 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         if (r < 0)
                 return r;
         if (S_ISDIR(entry->attr.st_mode))
-                show_directory(fs, node, &entry->attr);
+                dirtime_show(&fs->nodes, node, &entry->attr);
         if (found->kind != NODE_SIDE)
                 entry->attr.st_ino = inode_number(&fs->inodes, found->st.st_dev, found->st.st_ino);
         entry->ino = fs_ino(fs, node);
@@ -163,13 +201,18 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
         struct dirfd *dir;
         int r;
 
-        r = fs_is_foreign(fs, parent) ? -ENOENT : dirfd_get(&fs->dirs, parent, &dir);
+        r = fs_is_hollow(parent) ? -ENOENT : dirfd_get(&fs->dirs, parent, &dir);
         if (r < 0) {
                 fs_reply(req, r);
                 return;
         }
         r = attr_look(fs, parent, dir->fd, name, &found);
         dirfd_unref(&fs->dirs, dir);
+        if (r == 0 && found.elsewhere) {
+                r = lanes_pass(&fs->lanes, req, found.st.st_dev);
+                if (r == 0)
+                        return;
+        }
         if (r == 0)
                 r = attr_enter(fs, parent, name, &found, &entry);
         if (r < 0) {
@@ -198,8 +241,8 @@ void attr_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *fo
         fuse_reply_none(req);
 }
 
-/* lstat of what a shared node stands for, wherever it can still be reached. */
-static int stat_shared(struct fs *fs, struct node *node, struct stat *st) {
+int attr_stat(struct fs *fs, struct node *node, struct stat *st) {
+        struct attr_found found;
         struct fs_at at;
         int r;
 
@@ -224,11 +267,12 @@ static int stat_shared(struct fs *fs, struct node *node, struct stat *st) {
         r = fs_at_init(fs, node, &at);
         if (r < 0)
                 return r;
-        mutex_assert_none_held();
-        if (fstatat(at.dir->fd, at.place.name, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-                r = fs_gone(-errno);
-        else
-                r = fs_same_file(node, st);
+        r = look_for_mount(fs, at.place.parent, at.dir->fd, at.place.name, &found);
+        if (r == 0 && fstatat(at.dir->fd, at.place.name, &found.st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+                r = -errno;
+        /* Something else may be mounted there by now. */
+        r = r < 0 ? fs_gone(r) : fs_same_file(node, &found.st);
+        *st = found.st;
         fs_at_deinit(fs, &at);
         return r;
 }
@@ -246,7 +290,7 @@ static int stat_by_name(struct fs *fs, struct node *node, struct stat *st) {
         fs_at_deinit(fs, &at);
         if (r < 0)
                 return fs_gone(r);
-        if (!S_ISREG(found.st.st_mode) || (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
+        if (found.elsewhere || !S_ISREG(found.st.st_mode) || (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
                 return -ESTALE;
         *st = found.st;
         return 0;
@@ -261,9 +305,9 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 
         if (node->kind == NODE_SHARED) {
                 timeout = FS_TIMEOUT;
-                r = stat_shared(fs, node, &st);
+                r = attr_stat(fs, node, &st);
                 if (r == 0 && S_ISDIR(st.st_mode))
-                        show_directory(fs, node, &st);
+                        dirtime_show(&fs->nodes, node, &st);
         } else if (node->kind == NODE_DATABASE) {
                 r = database_stat(fs, node, &st, &timeout);
                 if (r == -ENODATA)
@@ -314,7 +358,7 @@ void attr_statfs(fuse_req_t req, fuse_ino_t ino) {
         struct fs_at at;
         int r;
 
-        if (node_type(node) == S_IFDIR && !fs_is_foreign(fs, node)) {
+        if (node_type(node) == S_IFDIR && !fs_is_hollow(node)) {
                 r = dirfd_get(&fs->dirs, node, &dirfd);
                 if (r == 0) {
                         r = fstatvfs(dirfd->fd, &statvfs) < 0 ? -errno : 0;

@@ -12,20 +12,24 @@
 
 #include "fs/database.h"
 #include "fs/file.h"
+#include "fs/look.h"
 
 int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store, unsigned dirs) {
+        struct look look;
         struct stat st;
         int r;
 
         *fs = (struct fs){ .source = source, .store = store };
         list_init(&fs->handles);
         mutex_cond_init(&fs->bound);
-        if (fstat(root_fd, &st) < 0) {
+        r = look_at(root_fd, "", &look);
+        if (r == 0 && fstat(root_fd, &st) < 0)
                 r = -errno;
+        if (r < 0) {
                 close(root_fd);
                 return r;
         }
-        r = node_table_init(&fs->nodes, &st);
+        r = node_table_init(&fs->nodes, &st, look.mount);
         if (r < 0) {
                 close(root_fd);
                 return r;
@@ -36,6 +40,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
                 node_table_deinit(&fs->nodes);
                 return r;
         }
+        lanes_init(&fs->lanes, fs);
         inode_map_init(&fs->inodes, st.st_dev);
         buffers_init(&fs->buffers);
         habits_init(&fs->habits);
@@ -43,6 +48,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
 }
 
 void fs_close(struct fs *fs) {
+        lanes_deinit(&fs->lanes);
         mutex_lock(&fs->nodes.mutex);
         fs->closing = true;
         while (fs->answering > 0)
@@ -104,6 +110,7 @@ int fs_gone(int r) {
 
 int fs_open_path(struct fs *fs, struct node *node, struct stat *st) {
         _cleanup_(base_closep) int fd = -1;
+        struct look look;
         struct fs_at at;
         int r;
 
@@ -112,8 +119,14 @@ int fs_open_path(struct fs *fs, struct node *node, struct stat *st) {
                 return r;
         mutex_assert_none_held();
         fd = openat(at.dir->fd, at.place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, st) < 0)
-                r = fs_gone(-errno);
+        r = fd < 0 ? -errno : look_at(fd, "", &look);
+        /* Something else may be mounted there by now, which is not to be waited for. */
+        if (r == 0 && look.st.st_dev != node->dev)
+                r = -ESTALE;
+        if (r == 0 && fstat(fd, st) < 0)
+                r = -errno;
+        if (r < 0)
+                r = fs_gone(r);
         else if (node->kind == NODE_SHARED)
                 r = fs_same_file(node, st);
         else

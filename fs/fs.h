@@ -7,6 +7,7 @@
 #include "fs/fuse.h"
 #include "fs/habit.h"
 #include "fs/inode.h"
+#include "fs/lanes.h"
 #include "fs/node.h"
 #include "fs/passthrough.h"
 #include "snapshot/store.h"
@@ -21,12 +22,14 @@
 
 struct fs {
         const char *source;   /* how to call the root in the log */
-        bool one_file_system; /* see fs_is_foreign() */
+        bool one_file_system; /* what is mounted inside the source is shown as empty directories */
+        dev_t own_dev;        /* of the mount itself; 0 until there is one */
         struct store *store;
         struct fuse_session *session;
         struct node_table nodes;
         struct dirfd_cache dirs;
         struct inode_map inodes;
+        struct lanes lanes;
         struct agreement agreement;
         struct passthrough passthrough;
         struct buffers buffers;
@@ -65,9 +68,11 @@ static inline fuse_ino_t fs_ino(struct fs *fs, const struct node *node) {
         return node == fs->nodes.root ? FUSE_ROOT_ID : (uintptr_t)node;
 }
 
-/* Whether the directory belongs to a file system that is not shown: it is empty then. */
-static inline bool fs_is_foreign(struct fs *fs, const struct node *node) {
-        return fs->one_file_system && node_type(node) == S_IFDIR && node->dev != fs->nodes.root->dev;
+/* Of an empty directory that stands in the place of a mount which is not entered; no file has that device. */
+#define FS_HOLLOW_DEV 0
+
+static inline bool fs_is_hollow(const struct node *node) {
+        return node->dev == FS_HOLLOW_DEV;
 }
 
 /* Replies with a negative errno, or 0. */

@@ -84,10 +84,12 @@ static int open_places(const struct options *options, int *source_fd, char **sou
                 log_open_error("cannot use the mountpoint", options->mountpoint, errno);
                 return r;
         }
-        r = place_check(fd, mountpoint_fd);
+        r = place_check(fd, mountpoint_fd, options->one_file_system);
         if (r < 0) {
                 base_log(BASE_LOG_ERROR, "cannot show '%s' at '%s': %s", options->source, options->mountpoint,
-                         r == -ELOOP ? "one is the other or is inside it" : strerror(-r));
+                         r == -ELOOP ? "one is the other or is inside it (-o one_file_system allows a mountpoint inside "
+                                       "the source)"
+                                     : strerror(-r));
                 return r;
         }
         *source = realpath(options->source, NULL);
@@ -171,6 +173,7 @@ static int run(struct fs *fs, struct options *options, const char *mountpoint) {
         }
         if (agreement_attach(&fs->agreement, fs->session, fs->passthrough.wanted) < 0)
                 goto out_mount;
+        fs->own_dev = place_device(fuse_session_fd(fs->session), mountpoint);
         if (chdir("/") < 0)
                 base_log(BASE_LOG_WARNING, "cannot leave the working directory: %s", strerror(errno));
         r = serve(fs);

@@ -12,24 +12,17 @@
 
 #include "fs/database.h"
 #include "fs/dirtime.h"
+#include "fs/mix.h"
 
 #define BUCKETS_MIN 1024
 
-static uint64_t hash_mix(uint64_t x) {
-        x ^= x >> 30;
-        x *= 0xbf58476d1ce4e5b9u;
-        x ^= x >> 27;
-        x *= 0x94d049bb133111ebu;
-        return x ^ x >> 31;
-}
-
 static uint64_t hash_key(dev_t dev, ino_t ino) {
-        return hash_mix(hash_mix(dev) ^ ino);
+        return mix_number(mix_number(dev) ^ ino);
 }
 
 /* Side nodes are never looked for; they are in the table to be found at its end. */
 static uint64_t hash_node(const struct node *node) {
-        return node->kind == NODE_SIDE ? hash_mix((uintptr_t)node) : hash_key(node->dev, node->ino);
+        return node->kind == NODE_SIDE ? mix_number((uintptr_t)node) : hash_key(node->dev, node->ino);
 }
 
 static struct node **bucket_of_locked(struct node_table *table, uint64_t hash) {
@@ -88,13 +81,17 @@ static void remove_locked(struct node_table *table, struct node *node) {
         table->count--;
 }
 
-static struct node *find_locked(struct node_table *table, dev_t dev, ino_t ino, unsigned type) {
-        struct node *node = *bucket_of_locked(table, hash_key(dev, ino));
+static bool is_node(const struct node *node, const struct stat *st, uint32_t mount) {
+        return node->kind == NODE_SHARED && node->dev == st->st_dev && node->ino == st->st_ino &&
+               node_type(node) == (st->st_mode & S_IFMT) && node->mount == mount;
+}
 
-        if (table->root->dev == dev && table->root->ino == ino)
+static struct node *find_locked(struct node_table *table, const struct stat *st, uint32_t mount) {
+        struct node *node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino));
+
+        if (is_node(table->root, st, mount))
                 return table->root;
-        while (node &&
-               (node->kind != NODE_SHARED || node->dev != dev || node->ino != ino || node->type != type))
+        while (node && !is_node(node, st, mount))
                 node = node->chain;
         return node;
 }
@@ -133,7 +130,7 @@ static struct node *node_free(struct node *node) {
         return NULL;
 }
 
-int node_table_init(struct node_table *table, const struct stat *root) {
+int node_table_init(struct node_table *table, const struct stat *root, uint32_t mount) {
         *table = (struct node_table){ .room = BUCKETS_MIN, .mask = BUCKETS_MIN - 1 };
         table->buckets = calloc(BUCKETS_MIN, sizeof(*table->buckets));
         table->root = node_new("", root, NODE_SHARED);
@@ -144,6 +141,7 @@ int node_table_init(struct node_table *table, const struct stat *root) {
                 return -ENOMEM;
         }
         table->root->refs = 1;
+        table->root->mount = mount;
         mutex_init(&table->mutex, MUTEX_RANK_NODES);
         return 0;
 }
@@ -237,11 +235,14 @@ static int place_locked(struct node_table *table, struct node *node, struct node
 }
 
 int node_lookup(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-                struct node **out) {
+                uint32_t mount, struct node **out) {
         MUTEX_SCOPE(&table->mutex);
-        struct node *node = find_locked(table, st->st_dev, st->st_ino, (st->st_mode & S_IFMT) >> 12);
+        struct node *node;
         int r;
 
+        if (!S_ISDIR(st->st_mode))
+                mount = 0;
+        node = find_locked(table, st, mount);
         if (node == table->root)
                 return -ELOOP;
         if (node) {
@@ -252,6 +253,7 @@ int node_lookup(struct node_table *table, struct node *parent, const char *name,
                 node = node_new(name, st, NODE_SHARED);
                 if (!node)
                         return -ENOMEM;
+                node->mount = mount;
                 node->parent = node_ref_locked(table, parent);
                 insert_locked(table, node);
         }

@@ -3,7 +3,8 @@
  * for the root). There are three kinds:
  *
  *   shared    one for each (st_dev, st_ino) of the source, so that hard links stay hard links; everything
- *             that is not a database
+ *             that is not a database. A directory that is mounted at several places has one for each mount:
+ *             the kernel knows a directory at one place only
  *   database  tied to a name rather than to a file; what it shows is decided at its first OPEN (database.h),
  *             and a LOOKUP after that makes a fresh one
  *   side      a fresh one for each LOOKUP of a -wal or -shm that is shown empty
@@ -34,7 +35,7 @@ enum node_kind {
 
 /*
  * Rules:
- *  1. nodes->mutex guards everything here but the members named in 2; dev, ino, type and kind never change.
+ *  1. nodes->mutex guards everything here but the members named in 2; dev, ino, mount, type and kind never change.
  *  2. dirfd belongs to dirfd.c and its mutex.
  *  3. A node lives while the kernel knows it (nlookup) or somebody holds a reference: a child, an open
  * handle, a waiting open, a cached descriptor. During a request the kernel holds on to the node that the
@@ -57,6 +58,7 @@ struct node {
                 struct database *database; /* database: never NULL */
         };
         uint32_t refs;
+        uint32_t mount; /* of a directory: struct look's; else 0 */
         uint16_t name_room;
         uint8_t kind;
         uint8_t type; /* S_IFMT >> 12 */
@@ -84,17 +86,18 @@ static inline mode_t node_type(const struct node *node) {
         return (mode_t)node->type << 12;
 }
 
-/* Makes the table and the root node from the root's attributes. 0 or -ENOMEM. */
-int node_table_init(struct node_table *table, const struct stat *root);
+/* Makes the table and the root node from the root's attributes and mount. 0 or -ENOMEM. */
+int node_table_init(struct node_table *table, const struct stat *root, uint32_t mount);
 /* Frees every node, whatever the kernel thinks. No other thread may be using the table. */
 void node_table_deinit(struct node_table *table);
 
 /*
- * Finds or makes the shared node of *st, found by name in parent, and counts one lookup. 0, -ENOMEM, or
- * -ELOOP when the directory is its own ancestor by what the kernel has been told. Takes the table's mutex.
+ * Finds or makes the shared node of *st, found by name in parent, and counts one lookup. mount: struct
+ * look's, for a directory. 0, -ENOMEM, or -ELOOP when the directory is its own ancestor by what the kernel has
+ * been told. Takes the table's mutex.
  */
 int node_lookup(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-                struct node **out);
+                uint32_t mount, struct node **out);
 /* Makes a fresh node of another kind and counts one lookup. 0 or -ENOMEM. Takes the table's mutex. */
 int node_fresh(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
                enum node_kind kind, struct node **out);

@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "fs/mix.h"
+
 #define UUID_SIZE     16
 #define UUID_TEXT_MAX 64
 #define BY_UUID       "/dev/disk/by-uuid"
@@ -33,16 +35,6 @@ struct uuid_answer {
 };
 
 #define GET_UUID _IOR(0x15, 0, struct uuid_answer)
-
-/* FNV-1a: of short texts, and the same on every machine. */
-static uint64_t hash(const void *bytes, size_t size) {
-        const uint8_t *at = bytes;
-        uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < size; i++)
-                sum = (sum ^ at[i]) * UINT64_C(0x100000001b3);
-        return sum;
-}
 
 static int look(int dirfd, const char *name, struct statfs *st) {
         _cleanup_(base_closep) int fd = -1;
@@ -112,12 +104,12 @@ void system_identify(struct system_identity *identity, int dirfd, const char *na
         char text[UUID_TEXT_MAX];
         struct statfs st;
 
-        identity->place = hash(place, strlen(place));
+        identity->place = mix_bytes(place, strlen(place));
         identity->key = identity->place;
         if (look(dirfd, name, &st) < 0)
                 return;
         if (st.f_type == BTRFS_SUPER_MAGIC)
                 identity->key = identity->fsid;
         else if (st.f_type != TMPFS_MAGIC && (ask_file_system(dirfd, name, text) || ask_udev(dev, text)))
-                identity->key = hash(text, strlen(text));
+                identity->key = mix_bytes(text, strlen(text));
 }
