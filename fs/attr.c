@@ -1,9 +1,10 @@
 /*
  * What a name is and what lstat says of it.
  *
- * Invariants: the name of a database or a companion file is valid for no time at all, and once an OPEN has
- * come for a database's node a LOOKUP answers with a fresh one, so that no open finds what was bound before
- * it began (fact F1, promise P1); everything else has one node and is believed for a second. What the kernel
+ * Invariants: the name of a database or a companion file is valid for no time at all, and while a database's
+ * node is open a LOOKUP answers with another one, so that no open finds what was bound before it began (promise
+ * 1); everything else has one node and is believed for a second. Only in its lane (lanes.h) does a LOOKUP ask
+ * what is mounted there, and of the mount itself nothing is ever asked. What the kernel
  * holds is checked against (dev, ino, type) before anything is said about it.
  */
 #include "fs/attr.h"
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "fs/database.h"
 #include "fs/dirtime.h"
@@ -177,10 +179,9 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
                 entry->entry_timeout = FS_TIMEOUT;
                 r = node_lookup(&fs->nodes, parent, name, &found->st, found->mount, &node);
         } else {
-                if (found->kind == NODE_DATABASE) {
+                if (found->kind == NODE_DATABASE)
                         entry->attr_timeout = UNOPENED_TIMEOUT;
-                        node = node_lookup_unopened(&fs->nodes, parent, name, &found->st);
-                }
+                node = node_lookup_unopened(&fs->nodes, parent, name, &found->st, found->kind);
                 r = node ? 0 : node_fresh(&fs->nodes, parent, name, &found->st, found->kind, &node);
         }
         if (r < 0)
@@ -199,6 +200,7 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
         struct fuse_entry_param entry;
         struct attr_found found;
         struct dirfd *dir;
+        bool self = false;
         int r;
 
         r = fs_is_hollow(parent) ? -ENOENT : dirfd_get(&fs->dirs, parent, &dir);
@@ -212,9 +214,19 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
                 r = lanes_pass(&fs->lanes, req, found.st.st_dev);
                 if (r == 0)
                         return;
+                /* What is mounted there is stacked on the mount, and asks for itself. */
+                self = r == -ELOOP && S_ISDIR(found.st.st_mode);
+                if (self) {
+                        show_hollow(fs, parent, name, &found);
+                        r = 0;
+                }
         }
         if (r == 0)
                 r = attr_enter(fs, parent, name, &found, &entry);
+        /* So who asks decides; nobody may find in the kernel's memory what another was told. */
+        if (self || (r == 0 && found.mount != 0 && found.mount != parent->mount &&
+                     found.st.st_dev != parent->dev && major(found.st.st_dev) == 0))
+                entry.entry_timeout = 0;
         if (r < 0) {
                 fs_reply(req, r);
                 return;

@@ -20,9 +20,10 @@ struct database {
         struct list *ordinary;   /* handles from a time when the file was no database: file.c's ring */
 };
 
-/* Whether no OPEN has come for the node: what it will show is not older than a LOOKUP that finds it. */
+/* Whether no OPEN has come for the node, or all that came are over: what it will show is not older than a LOOKUP that
+ * finds it. */
 static inline bool database_is_unopened_locked(const struct database *database) {
-        return !database->used && !database->binding && !database->snapshot && !database->ordinary;
+        return !database->binding && !database->snapshot && !database->ordinary;
 }
 
 struct database *database_new(void);

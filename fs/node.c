@@ -20,9 +20,8 @@ static uint64_t hash_key(dev_t dev, ino_t ino) {
         return mix_number(mix_number(dev) ^ ino);
 }
 
-/* Side nodes are never looked for; they are in the table to be found at its end. */
 static uint64_t hash_node(const struct node *node) {
-        return node->kind == NODE_SIDE ? mix_number((uintptr_t)node) : hash_key(node->dev, node->ino);
+        return hash_key(node->dev, node->ino);
 }
 
 static struct node **bucket_of_locked(struct node_table *table, uint64_t hash) {
@@ -284,18 +283,19 @@ int node_fresh(struct node_table *table, struct node *parent, const char *name, 
 }
 
 struct node *node_lookup_unopened(struct node_table *table, struct node *parent, const char *name,
-                                  const struct stat *st) {
-        struct node *node;
+                                  const struct stat *st, enum node_kind kind) {
+        struct node *node, *oldest = NULL;
 
         MUTEX_SCOPE(&table->mutex);
-        node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino));
-        while (node && (node->kind != NODE_DATABASE || node->dev != st->st_dev || node->ino != st->st_ino ||
-                        node->parent != parent || strcmp(node->name, name) != 0 ||
-                        !database_is_unopened_locked(node->database)))
-                node = node->chain;
-        if (node)
-                node->nlookup++;
-        return node;
+        /* New ones are put at the head of the chain. */
+        for (node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino)); node; node = node->chain)
+                if (node->kind == kind && node->dev == st->st_dev && node->ino == st->st_ino &&
+                    node->parent == parent && strcmp(node->name, name) == 0 &&
+                    (kind != NODE_DATABASE || database_is_unopened_locked(node->database)))
+                        oldest = node;
+        if (oldest)
+                oldest->nlookup++;
+        return oldest;
 }
 
 void node_place(struct node_table *table, struct node *node, struct node_place *place) {

@@ -6,8 +6,8 @@
  *             that is not a database. A directory that is mounted at several places has one for each mount:
  *             the kernel knows a directory at one place only
  *   database  tied to a name rather than to a file; what it shows is decided at its first OPEN (database.h),
- *             and a LOOKUP after that makes a fresh one
- *   side      a fresh one for each LOOKUP of a -wal or -shm that is shown empty
+ *             and a LOOKUP makes a fresh one while it is open
+ *   side      one for each name of a -wal or -shm that is shown empty
  *
  * A node holds no descriptor, only a reference to its parent and the name it was last found by.
  */
@@ -101,10 +101,11 @@ int node_lookup(struct node_table *table, struct node *parent, const char *name,
 /* Makes a fresh node of another kind and counts one lookup. 0 or -ENOMEM. Takes the table's mutex. */
 int node_fresh(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
                enum node_kind kind, struct node **out);
-/* Finds the database node of that place and file that no OPEN has come for yet, and counts one lookup. NULL:
- * there is none. Takes the table's mutex. */
+/* Finds the oldest node of that place, file and kind that is not an open database, and counts one lookup: what is stacked on
+ * the mount (an overlay) goes on asking for the node that it has seen first. NULL: there is none. Takes the table's
+ * mutex. */
 struct node *node_lookup_unopened(struct node_table *table, struct node *parent, const char *name,
-                                  const struct stat *st);
+                                  const struct stat *st, enum node_kind kind);
 /* The kernel gives n lookups back. Takes the table's mutex. */
 void node_forget(struct node_table *table, struct node *node, uint64_t n);
 
