@@ -104,7 +104,8 @@ static int look_for_mount(struct fs *fs, struct node *parent, int dirfd, const c
                 return r == -ENOENT ? 0 : r;
         found->st = look.st;
         found->mount = look.mount;
-        own = look.st.st_dev == fs->own_dev;
+        own = look.st.st_dev == fs->own_dev ||
+              (look.st.st_dev != parent->dev && lanes_is_stacked(&fs->lanes, look.st.st_dev, look.mount));
         if (own && !S_ISDIR(look.st.st_mode))
                 return -ELOOP;
         if (own || (fs->one_file_system && S_ISDIR(look.st.st_mode) && look.st.st_dev != root_dev)) {
@@ -194,13 +195,27 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         return 0;
 }
 
+/*
+ * What is mounted there is stacked on the mount (an overlay, say) and contains itself: its own LOOKUP has come to
+ * this place again. From now on it is left out.
+ */
+static void leave_out(struct fs *fs, struct node *parent, const char *name, struct attr_found *found) {
+        char buffer[FS_PATH_MAX];
+
+        base_log(BASE_LOG_WARNING,
+                 "%s: what is mounted there shows this mount, which would show it again: it is shown as an empty "
+                 "directory from now on",
+                 node_path(&fs->nodes, fs->source, parent, name, buffer, sizeof(buffer)));
+        lanes_set_stacked(&fs->lanes, found->st.st_dev, found->mount);
+        show_hollow(fs, parent, name, found);
+}
+
 void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
         struct fs *fs = fs_of(req);
         struct node *parent = fs_node(fs, parent_ino);
         struct fuse_entry_param entry;
         struct attr_found found;
         struct dirfd *dir;
-        bool self = false;
         int r;
 
         r = fs_is_hollow(parent) ? -ENOENT : dirfd_get(&fs->dirs, parent, &dir);
@@ -214,18 +229,16 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
                 r = lanes_pass(&fs->lanes, req, found.st.st_dev);
                 if (r == 0)
                         return;
-                /* What is mounted there is stacked on the mount, and asks for itself. */
-                self = r == -ELOOP && S_ISDIR(found.st.st_mode);
-                if (self) {
-                        show_hollow(fs, parent, name, &found);
+                if (r == -ELOOP && S_ISDIR(found.st.st_mode)) {
+                        leave_out(fs, parent, name, &found);
                         r = 0;
                 }
         }
         if (r == 0)
                 r = attr_enter(fs, parent, name, &found, &entry);
-        /* So who asks decides; nobody may find in the kernel's memory what another was told. */
-        if (self || (r == 0 && found.mount != 0 && found.mount != parent->mount &&
-                     found.st.st_dev != parent->dev && major(found.st.st_dev) == 0))
+        /* Of what may turn out to be stacked on the mount nothing is to be found in the kernel's memory then. */
+        if (r == 0 && found.mount != 0 && found.mount != parent->mount && found.st.st_dev != parent->dev &&
+            major(found.st.st_dev) == 0)
                 entry.entry_timeout = 0;
         if (r < 0) {
                 fs_reply(req, r);

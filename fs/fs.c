@@ -41,6 +41,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
                 return r;
         }
         lanes_init(&fs->lanes, fs);
+        ending_init(&fs->ending);
         inode_map_init(&fs->inodes, st.st_dev);
         buffers_init(&fs->buffers);
         habits_init(&fs->habits);
@@ -48,6 +49,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
 }
 
 void fs_close(struct fs *fs) {
+        ending_begin(&fs->ending, fs->session);
         lanes_deinit(&fs->lanes);
         mutex_lock(&fs->nodes.mutex);
         fs->closing = true;
@@ -68,6 +70,7 @@ void fs_close(struct fs *fs) {
 }
 
 void fs_deinit(struct fs *fs) {
+        ending_deinit(&fs->ending);
         passthrough_deinit(&fs->passthrough);
         dirfd_cache_deinit(&fs->dirs);
         node_table_deinit(&fs->nodes);

@@ -4,6 +4,7 @@
 #include "fs/agreement.h"
 #include "fs/buffer.h"
 #include "fs/dirfd.h"
+#include "fs/ending.h"
 #include "fs/fuse.h"
 #include "fs/habit.h"
 #include "fs/inode.h"
@@ -30,6 +31,7 @@ struct fs {
         struct dirfd_cache dirs;
         struct inode_map inodes;
         struct lanes lanes;
+        struct ending ending;
         struct agreement agreement;
         struct passthrough passthrough;
         struct buffers buffers;

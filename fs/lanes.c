@@ -461,6 +461,20 @@ int lanes_pass(struct lanes *lanes, fuse_req_t req, dev_t dev) {
         return 0;
 }
 
+void lanes_set_stacked(struct lanes *lanes, dev_t dev, uint32_t mount) {
+        MUTEX_SCOPE(&lanes->mutex);
+        lanes->stacked[lanes->stacked_count++ % LANES_STACKED_MAX] =
+                (struct lanes_mount){ .dev = dev, .mount = mount };
+}
+
+bool lanes_is_stacked(struct lanes *lanes, dev_t dev, uint32_t mount) {
+        MUTEX_SCOPE(&lanes->mutex);
+        for (unsigned i = 0; i < lanes->stacked_count && i < LANES_STACKED_MAX; i++)
+                if (lanes->stacked[i].dev == dev && lanes->stacked[i].mount == mount)
+                        return true;
+        return false;
+}
+
 bool lanes_may_wait(const struct lanes *lanes, dev_t dev) {
         return dev == lanes->fs->nodes.root->dev || (current && current->dev == dev);
 }

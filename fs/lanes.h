@@ -18,12 +18,22 @@
 struct fs;
 struct lane;
 
+/* Mounts that were found to be stacked on this one; of so many it is remembered. */
+#define LANES_STACKED_MAX 16
+
+struct lanes_mount {
+        dev_t dev;
+        uint32_t mount; /* struct look's */
+};
+
 struct lanes {
         struct fs *fs;
         struct mutex mutex; /* guards the rest, lanes and jobs */
         struct lane *first;
         struct list jobs;  /* every request that libfuse has not answered */
         atomic_uint count; /* how many these are */
+        struct lanes_mount stacked[LANES_STACKED_MAX];
+        unsigned stacked_count; /* also those that have given way to later ones */
         unsigned threads;
         bool watched, ending;
         pthread_cond_t changed; /* a job was interrupted, the last thread has ended, or ending is set */
@@ -47,6 +57,9 @@ bool lanes_take(struct lanes *lanes, int fd, const void *bytes, size_t size);
  * system that is stacked on the mount; or another -errno.
  */
 int lanes_pass(struct lanes *lanes, fuse_req_t req, dev_t dev);
+/* Remembers that this mount is stacked on ours and shows itself in it, and whether it was. */
+void lanes_set_stacked(struct lanes *lanes, dev_t dev, uint32_t mount);
+bool lanes_is_stacked(struct lanes *lanes, dev_t dev, uint32_t mount);
 /* Whether this thread may wait for the file system dev. */
 bool lanes_may_wait(const struct lanes *lanes, dev_t dev);
 
