@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "fs/database.h"
 #include "fs/dirtime.h"
@@ -68,11 +67,12 @@ static int look_at_side(struct fs *fs, int dirfd, const char *name, struct stat 
 }
 
 /* The name is a mount point: its inode numbers are those of another file system. */
-static int enter_system(struct fs *fs, struct node *parent, int dirfd, const char *name, dev_t dev) {
+static int enter_system(struct fs *fs, struct node *parent, int dirfd, const char *name,
+                        const struct attr_found *found) {
         char buffer[FS_PATH_MAX];
         const char *place = node_path(&fs->nodes, "", parent, name, buffer, sizeof(buffer));
 
-        return inode_enter(&fs->inodes, dirfd, name, place, dev);
+        return inode_enter(&fs->inodes, dirfd, name, place, found->st.st_dev, found->mount);
 }
 
 /* The empty directory in the place of a mount. Its number is that of the place, and so the same after a remount. */
@@ -112,7 +112,8 @@ static int look_for_mount(struct fs *fs, struct node *parent, int dirfd, const c
                 show_hollow(fs, parent, name, found);
                 return 1;
         }
-        if (look.st.st_dev == parent->dev || lanes_may_wait(&fs->lanes, look.st.st_dev))
+        if (look.st.st_dev == parent->dev || lanes_may_wait(&fs->lanes, look.st.st_dev) ||
+            inode_is_local(&fs->inodes, look.st.st_dev, look.mount))
                 return 0;
         /* A file system may have files of several devices (Btrfs, overlays). */
         if (look.mount != 0 && look.mount == parent->mount)
@@ -132,7 +133,7 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
         if (!exists && (errno != ENOENT || !side))
                 return -errno;
         if (exists && found->st.st_dev != parent->dev) {
-                r = enter_system(fs, parent, dirfd, name, found->st.st_dev);
+                r = enter_system(fs, parent, dirfd, name, found);
                 if (r < 0)
                         return r;
         }
@@ -238,7 +239,7 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
                 r = attr_enter(fs, parent, name, &found, &entry);
         /* Of what may turn out to be stacked on the mount nothing is to be found in the kernel's memory then. */
         if (r == 0 && found.mount != 0 && found.mount != parent->mount && found.st.st_dev != parent->dev &&
-            major(found.st.st_dev) == 0)
+            !inode_is_local(&fs->inodes, found.st.st_dev, 0))
                 entry.entry_timeout = 0;
         if (r < 0) {
                 fs_reply(req, r);

@@ -42,7 +42,7 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
         }
         lanes_init(&fs->lanes, fs);
         ending_init(&fs->ending);
-        inode_map_init(&fs->inodes, st.st_dev);
+        inode_map_init(&fs->inodes, st.st_dev, look.mount);
         buffers_init(&fs->buffers);
         habits_init(&fs->habits);
         return 0;

@@ -41,10 +41,12 @@ struct inode_system {
         uint64_t fsid;
         uint64_t key;
         uint32_t narrow; /* below NARROW_IDS */
+        uint32_t mount;  /* by which it was last entered */
+        bool local;
 };
 
-void inode_map_init(struct inode_map *map, dev_t root_dev) {
-        *map = (struct inode_map){ .root_dev = root_dev };
+void inode_map_init(struct inode_map *map, dev_t root_dev, uint32_t root_mount) {
+        *map = (struct inode_map){ .root_dev = root_dev, .root_mount = root_mount };
         mutex_init(&map->mutex, MUTEX_RANK_LEAF);
 }
 
@@ -85,7 +87,7 @@ static int add_locked(struct inode_map *map, dev_t dev, const struct system_iden
         struct inode_system *system = find_locked(map, dev);
         uint64_t key = identity->key;
 
-        if (system && system->fsid == identity->fsid)
+        if (system && system->fsid == identity->fsid && system->local == identity->local)
                 return 0;
         if (system)
                 system->dev = 0;
@@ -95,6 +97,7 @@ static int add_locked(struct inode_map *map, dev_t dev, const struct system_iden
                 if (system->dev == 0) {
                         system->dev = dev;
                         system->fsid = identity->fsid;
+                        system->local = identity->local;
                         return 0;
                 }
                 /* A clone of another that is mounted, too: then the place tells them apart. */
@@ -108,6 +111,7 @@ static int add_locked(struct inode_map *map, dev_t dev, const struct system_iden
                                          .dev = dev,
                                          .fsid = identity->fsid,
                                          .key = key,
+                                         .local = identity->local,
                                          .narrow = free_narrow_locked(map, key) };
         map->systems = system;
         return 0;
@@ -123,7 +127,25 @@ bool inode_is_known(struct inode_map *map, dev_t dev) {
         return find_locked(map, dev);
 }
 
-int inode_enter(struct inode_map *map, int dirfd, const char *name, const char *place, dev_t dev) {
+bool inode_is_local(struct inode_map *map, dev_t dev, uint32_t mount) {
+        struct inode_system *system;
+
+        MUTEX_SCOPE(&map->mutex);
+        system = find_locked(map, dev);
+        return system && system->local && (mount == 0 || mount == system->mount);
+}
+
+static void entered(struct inode_map *map, dev_t dev, uint32_t mount) {
+        struct inode_system *system;
+
+        MUTEX_SCOPE(&map->mutex);
+        system = find_locked(map, dev);
+        if (system)
+                system->mount = mount;
+}
+
+int inode_enter(struct inode_map *map, int dirfd, const char *name, const char *place, dev_t dev,
+                uint32_t mount) {
         struct system_identity identity;
         struct inode_system *system;
         bool known;
@@ -134,14 +156,19 @@ int inode_enter(struct inode_map *map, int dirfd, const char *name, const char *
         r = system_see(&identity, dirfd, name);
         if (r < 0)
                 return r;
+        /* Another device of the source's own file system, which may as well be waited for. */
+        if (mount != 0 && mount == map->root_mount)
+                identity.local = true;
         mutex_lock(&map->mutex);
         system = find_locked(map, dev);
-        known = system && system->fsid == identity.fsid;
+        known = system && system->fsid == identity.fsid && system->local == identity.local;
         mutex_unlock(&map->mutex);
-        if (known)
-                return 0;
-        system_identify(&identity, dirfd, name, place, dev);
-        return inode_add(map, dev, &identity);
+        if (!known) {
+                system_identify(&identity, dirfd, name, place, dev);
+                r = inode_add(map, dev, &identity);
+        }
+        entered(map, dev, mount);
+        return r;
 }
 
 /* A permutation of the numbers of one file system, and another one for each key. */

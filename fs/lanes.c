@@ -404,7 +404,8 @@ static bool take(struct lanes *lanes, const struct fuse_in_header *header) {
         if (!may_wait(header))
                 return false;
         node = fs_node(lanes->fs, header->nodeid);
-        if (node->dev == lanes->fs->nodes.root->dev || node->dev == FS_HOLLOW_DEV)
+        if (node->dev == lanes->fs->nodes.root->dev || node->dev == FS_HOLLOW_DEV ||
+            inode_is_local(&lanes->fs->inodes, node->dev, 0))
                 return false;
         job = job_new(lanes, node->dev, last.fd, last.bytes, last.size);
         if (!job)
