@@ -49,8 +49,8 @@ int look_at(int dirfd, const char *name, struct look *look) {
                 fill(look, &stx);
                 return 0;
         }
-        /* A FUSE mount that is another user's lets even root know no more than that it is there. */
-        if (errno != EACCES || statx(dirfd, name, flags, MNT_ID | MNT_ID_UNIQUE, &stx) < 0)
+        /* A FUSE mount that is another user's lets even root know its device, and only if nothing else is asked. */
+        if (errno != EACCES || statx(dirfd, name, flags, 0, &stx) < 0)
                 return -errno;
         fill(look, &stx);
         if (look->st.st_mode == 0)
