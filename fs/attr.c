@@ -2,10 +2,10 @@
  * What a name is and what lstat says of it.
  *
  * Invariants: the name of a database or a companion file is valid for no time at all, and while a database's
- * node is open a LOOKUP answers with another one, so that no open finds what was bound before it began (promise
- * 1); everything else has one node and is believed for a second. Only in its lane (lanes.h) does a LOOKUP ask
- * what is mounted there, and of the mount itself nothing is ever asked. What the kernel
- * holds is checked against (dev, ino, type) before anything is said about it.
+ * node is open a LOOKUP answers with another one, so that no open finds what was bound before it began
+ * (promise 1); everything else has one node and is believed for a second. Only in its lane (lanes.h) does a
+ * LOOKUP ask what is mounted there, and of the mount itself nothing is ever asked. What the kernel holds is
+ * checked against (dev, ino, type) before anything is said about it.
  */
 #include "fs/attr.h"
 
@@ -14,10 +14,10 @@
 #include <limits.h>
 #include <string.h>
 
+#include "fs/crossing.h"
 #include "fs/database.h"
 #include "fs/dirtime.h"
 #include "fs/file.h"
-#include "fs/look.h"
 
 /* For the GETATTR that would follow each LOOKUP of an lstat. An OPEN ends it (clear_kernel_cache()). */
 #define UNOPENED_TIMEOUT 0.1
@@ -75,58 +75,11 @@ static int enter_system(struct fs *fs, struct node *parent, int dirfd, const cha
         return inode_enter(&fs->inodes, dirfd, name, place, found->st.st_dev, found->mount);
 }
 
-/* The empty directory in the place of a mount. Its number is that of the place, and so the same after a remount. */
-static void show_hollow(struct fs *fs, struct node *parent, const char *name, struct attr_found *found) {
-        char buffer[FS_PATH_MAX];
-        const char *place = node_path(&fs->nodes, "", parent, name, buffer, sizeof(buffer));
-
-        found->st.st_dev = FS_HOLLOW_DEV;
-        found->st.st_ino = inode_of_place(place);
-        found->st.st_nlink = 2;
-        found->mount = 0;
-}
-
-/*
- * Looks without waiting whether another file system is mounted there. 1: what *found says is all that is to be
- * known. 0: go on. Or -errno.
- */
-static int look_for_mount(struct fs *fs, struct node *parent, int dirfd, const char *name,
-                          struct attr_found *found) {
-        dev_t root_dev = fs->nodes.root->dev;
-        struct look look;
-        bool own;
-        int r;
-
-        *found = (struct attr_found){ .kind = NODE_SHARED };
-        r = look_at(dirfd, name, &look);
-        /* Names may be looked for that do not exist. */
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-        found->st = look.st;
-        found->mount = look.mount;
-        own = look.st.st_dev == fs->own_dev ||
-              (look.st.st_dev != parent->dev && lanes_is_stacked(&fs->lanes, look.st.st_dev, look.mount));
-        if (own && !S_ISDIR(look.st.st_mode))
-                return -ELOOP;
-        if (own || (fs->one_file_system && S_ISDIR(look.st.st_mode) && look.st.st_dev != root_dev)) {
-                show_hollow(fs, parent, name, found);
-                return 1;
-        }
-        if (look.st.st_dev == parent->dev || lanes_may_wait(&fs->lanes, look.st.st_dev) ||
-            inode_is_local(&fs->inodes, look.st.st_dev, look.mount))
-                return 0;
-        /* A file system may have files of several devices (Btrfs, overlays). */
-        if (look.mount != 0 && look.mount == parent->mount)
-                return 0;
-        found->elsewhere = true;
-        return 1;
-}
-
 int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         bool side = store_name_is_side(name), exists;
         int kind, r;
 
-        r = look_for_mount(fs, parent, dirfd, name, found);
+        r = crossing_look(fs, parent, dirfd, name, found);
         if (r != 0)
                 return r < 0 ? r : 0;
         exists = fstatat(dirfd, name, &found->st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
@@ -196,21 +149,6 @@ int attr_enter(struct fs *fs, struct node *parent, const char *name, const struc
         return 0;
 }
 
-/*
- * What is mounted there is stacked on the mount (an overlay, say) and contains itself: its own LOOKUP has come to
- * this place again. From now on it is left out.
- */
-static void leave_out(struct fs *fs, struct node *parent, const char *name, struct attr_found *found) {
-        char buffer[FS_PATH_MAX];
-
-        base_log(BASE_LOG_WARNING,
-                 "%s: what is mounted there shows this mount, which would show it again: it is shown as an empty "
-                 "directory from now on",
-                 node_path(&fs->nodes, fs->source, parent, name, buffer, sizeof(buffer)));
-        lanes_set_stacked(&fs->lanes, found->st.st_dev, found->mount);
-        show_hollow(fs, parent, name, found);
-}
-
 void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
         struct fs *fs = fs_of(req);
         struct node *parent = fs_node(fs, parent_ino);
@@ -231,13 +169,14 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
                 if (r == 0)
                         return;
                 if (r == -ELOOP && S_ISDIR(found.st.st_mode)) {
-                        leave_out(fs, parent, name, &found);
+                        crossing_leave_out(fs, parent, name, &found);
                         r = 0;
                 }
         }
         if (r == 0)
                 r = attr_enter(fs, parent, name, &found, &entry);
-        /* Of what may turn out to be stacked on the mount nothing is to be found in the kernel's memory then. */
+        /* Of what may turn out to be stacked on the mount nothing is to be found in the kernel's memory then.
+         */
         if (r == 0 && found.mount != 0 && found.mount != parent->mount && found.st.st_dev != parent->dev &&
             !inode_is_local(&fs->inodes, found.st.st_dev, 0))
                 entry.entry_timeout = 0;
@@ -293,8 +232,9 @@ int attr_stat(struct fs *fs, struct node *node, struct stat *st) {
         r = fs_at_init(fs, node, &at);
         if (r < 0)
                 return r;
-        r = look_for_mount(fs, at.place.parent, at.dir->fd, at.place.name, &found);
-        if (r == 0 && fstatat(at.dir->fd, at.place.name, &found.st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+        r = crossing_look(fs, at.place.parent, at.dir->fd, at.place.name, &found);
+        if (r == 0 &&
+            fstatat(at.dir->fd, at.place.name, &found.st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
                 r = -errno;
         /* Something else may be mounted there by now. */
         r = r < 0 ? fs_gone(r) : fs_same_file(node, &found.st);
@@ -316,7 +256,8 @@ static int stat_by_name(struct fs *fs, struct node *node, struct stat *st) {
         fs_at_deinit(fs, &at);
         if (r < 0)
                 return fs_gone(r);
-        if (found.elsewhere || !S_ISREG(found.st.st_mode) || (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
+        if (found.elsewhere || !S_ISREG(found.st.st_mode) ||
+            (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
                 return -ESTALE;
         *st = found.st;
         return 0;

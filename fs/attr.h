@@ -8,7 +8,8 @@ struct attr_found {
         struct stat st; /* as the mount shows it, but for st_ino and st_dev, which are the source's */
         enum node_kind kind;
         bool unknown;   /* a regular file that cannot be read far enough to tell what it is */
-        bool elsewhere; /* on a file system that this thread may not wait for: st says no more than look_at() */
+        bool elsewhere; /* on a file system that this thread may not wait for: st says no more than look_at()
+                         */
         uint32_t mount; /* look_at()'s */
 };
 

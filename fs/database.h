@@ -20,8 +20,8 @@ struct database {
         struct list *ordinary;   /* handles from a time when the file was no database: file.c's ring */
 };
 
-/* Whether no OPEN has come for the node, or all that came are over: what it will show is not older than a LOOKUP that
- * finds it. */
+/* Whether no OPEN has come for the node, or all that came are over: what it will show is not older than a
+ * LOOKUP that finds it. */
 static inline bool database_is_unopened_locked(const struct database *database) {
         return !database->binding && !database->snapshot && !database->ordinary;
 }

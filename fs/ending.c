@@ -18,7 +18,8 @@ static void *wait_for_end(void *userdata) {
         mutex_unlock(&ending->mutex);
         if (over)
                 return NULL;
-        base_log(BASE_LOG_WARNING, "a file system of the source does not answer: ending without waiting for it");
+        base_log(BASE_LOG_WARNING,
+                 "a file system of the source does not answer: ending without waiting for it");
         fuse_session_unmount(ending->session);
         _exit(EXIT_SUCCESS);
 }

@@ -26,8 +26,8 @@ struct system_identity;
 
 /*
  * Tells the map that name in dirfd is on another file system, dev, than its directory, before numbers of dev
- * are asked for. place: its path below the source; mount: struct look's. 0 or -errno. Does I/O, takes the map's
- * mutex.
+ * are asked for. place: its path below the source; mount: struct look's. 0 or -errno. Does I/O, takes the
+ * map's mutex.
  */
 int inode_enter(struct inode_map *map, int dirfd, const char *name, const char *place, dev_t dev,
                 uint32_t mount);
@@ -36,12 +36,13 @@ int inode_add(struct inode_map *map, dev_t dev, const struct system_identity *id
 /* Whether the map has been told of dev. Takes the map's mutex. */
 bool inode_is_known(struct inode_map *map, dev_t dev);
 /*
- * Whether dev is a file system of this machine's own disks or memory, as far as the map was told: nobody else is to
- * be waited for. mount: where it is to be entered, since a device number may have passed to another file system, or 0
- * for what was entered. Takes the map's mutex.
+ * Whether dev is a file system of this machine's own disks or memory, as far as the map was told: nobody else
+ * is to be waited for. mount: where it is to be entered, since a device number may have passed to another
+ * file system, or 0 for what was entered. Takes the map's mutex.
  */
 bool inode_is_local(struct inode_map *map, dev_t dev, uint32_t mount);
-/* The number that the mount shows for the file; dev 0 means that ino is such a number. Takes the map's mutex for files of nested mounts. */
+/* The number that the mount shows for the file; dev 0 means that ino is such a number. Takes the map's mutex
+ * for files of nested mounts. */
 uint64_t inode_number(struct inode_map *map, dev_t dev, ino_t ino);
 /* The number of an empty directory that is shown at place instead of what is mounted there. */
 uint64_t inode_of_place(const char *place);

@@ -1,6 +1,6 @@
 /*
- * AT_STATX_DONT_SYNC is what makes this safe: FUSE and the network file systems answer from memory then, and do
- * so too when the connection is dead. Local file systems make no difference.
+ * AT_STATX_DONT_SYNC is what makes this safe: FUSE and the network file systems answer from memory then, and
+ * do so too when the connection is dead. Local file systems make no difference.
  */
 #include "fs/look.h"
 
@@ -14,7 +14,8 @@
 #define MNT_ID        0x1000U
 #define MNT_ID_UNIQUE 0x4000U
 
-/* The id is never given to another mount where the kernel knows such ids; what is cut off of it does not matter. */
+/* The id is never given to another mount where the kernel knows such ids; what is cut off of it does not
+ * matter. */
 static uint32_t mount_of(const struct statx *stx) {
         return stx->stx_mask & (MNT_ID | MNT_ID_UNIQUE) ? (uint32_t)stx->stx_mnt_id : 0;
 }
@@ -49,7 +50,8 @@ int look_at(int dirfd, const char *name, struct look *look) {
                 fill(look, &stx);
                 return 0;
         }
-        /* A FUSE mount that is another user's lets even root know its device, and only if nothing else is asked. */
+        /* A FUSE mount that is another user's lets even root know its device, and only if nothing else is
+         * asked. */
         if (errno != EACCES || statx(dirfd, name, flags, 0, &stx) < 0)
                 return -errno;
         fill(look, &stx);

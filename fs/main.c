@@ -87,7 +87,8 @@ static int open_places(const struct options *options, int *source_fd, char **sou
         r = place_check(fd, mountpoint_fd, options->one_file_system);
         if (r < 0) {
                 base_log(BASE_LOG_ERROR, "cannot show '%s' at '%s': %s", options->source, options->mountpoint,
-                         r == -ELOOP ? "one is the other or is inside it (-o one_file_system allows a mountpoint inside "
+                         r == -ELOOP ? "one is the other or is inside it (-o one_file_system allows a "
+                                       "mountpoint inside "
                                        "the source)"
                                      : strerror(-r));
                 return r;

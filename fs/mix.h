@@ -1,4 +1,5 @@
-/* Hashes of numbers and of short texts: of good spread, the same on every machine, no guard against malice. */
+/* Hashes of numbers and of short texts: of good spread, the same on every machine, no guard against malice.
+ */
 #pragma once
 
 #include <stddef.h>

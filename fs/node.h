@@ -35,7 +35,8 @@ enum node_kind {
 
 /*
  * Rules:
- *  1. nodes->mutex guards everything here but the members named in 2; dev, ino, mount, type and kind never change.
+ *  1. nodes->mutex guards everything here but the members named in 2; dev, ino, mount, type and kind never
+ * change.
  *  2. dirfd belongs to dirfd.c and its mutex.
  *  3. A node lives while the kernel knows it (nlookup) or somebody holds a reference: a child, an open
  * handle, a waiting open, a cached descriptor. During a request the kernel holds on to the node that the
@@ -93,17 +94,17 @@ void node_table_deinit(struct node_table *table);
 
 /*
  * Finds or makes the shared node of *st, found by name in parent, and counts one lookup. mount: struct
- * look's, for a directory. 0, -ENOMEM, or -ELOOP when the directory is its own ancestor by what the kernel has
- * been told. Takes the table's mutex.
+ * look's, for a directory. 0, -ENOMEM, or -ELOOP when the directory is its own ancestor by what the kernel
+ * has been told. Takes the table's mutex.
  */
 int node_lookup(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
                 uint32_t mount, struct node **out);
 /* Makes a fresh node of another kind and counts one lookup. 0 or -ENOMEM. Takes the table's mutex. */
 int node_fresh(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
                enum node_kind kind, struct node **out);
-/* Finds the oldest node of that place, file and kind that is not an open database, and counts one lookup: what is stacked on
- * the mount (an overlay) goes on asking for the node that it has seen first. NULL: there is none. Takes the table's
- * mutex. */
+/* Finds the oldest node of that place, file and kind that is not an open database, and counts one lookup:
+ * what is stacked on the mount (an overlay) goes on asking for the node that it has seen first. NULL: there
+ * is none. Takes the table's mutex. */
 struct node *node_lookup_unopened(struct node_table *table, struct node *parent, const char *name,
                                   const struct stat *st, enum node_kind kind);
 /* The kernel gives n lookups back. Takes the table's mutex. */

@@ -1,12 +1,12 @@
 /*
- * A mirror that contains its own source, or is contained in it, is a mistake more often than not. Names do not
- * tell (symlinks, bind mounts), so this climbs from each of the two directories to the root and looks for the
- * other by (dev, ino). A bind mount shows a directory under a second parent, which the climb does not see: for
- * that the names, with all links resolved, are compared as well.
+ * A mirror that contains its own source, or is contained in it, is a mistake more often than not. Names do
+ * not tell (symlinks, bind mounts), so this climbs from each of the two directories to the root and looks for
+ * the other by (dev, ino). A bind mount shows a directory under a second parent, which the climb does not
+ * see: for that the names, with all links resolved, are compared as well.
  *
  * A mountpoint inside the source is what who mirrors / has to have, and it is finite: the mount never shows
- * itself (fs.h: own_dev). So it is allowed where it can be seen to be meant: the mountpoint is on a file system of
- * its own, or what is mounted inside the source is not shown.
+ * itself (fs.h: own_dev). So it is allowed where it can be seen to be meant: the mountpoint is on a file
+ * system of its own, or what is mounted inside the source is not shown.
  */
 #include "fs/place.h"
 

@@ -4,7 +4,8 @@
  *   1. Btrfs: statfs's f_fsid, made from the UUID on disk and the subvolume, which has inode numbers of its
  * own
  *   2. the UUID, asked of the file system (Linux 6.9) or of udev (block devices); not of tmpfs, which makes
- * one at each mount, nor of autofs, where to open the directory mounts something. f_fsid would do for ext4, but XFS and others put the device number there.
+ * one at each mount, nor of autofs, where to open the directory mounts something. f_fsid would do for ext4,
+ * but XFS and others put the device number there.
  *   3. the place where it is mounted, which is what an administrator keeps stable
  *
  * Both sources of a UUID yield the same text, so a new kernel changes no inode number.
@@ -143,6 +144,7 @@ void system_identify(struct system_identity *identity, int dirfd, const char *na
                 return;
         if (st.f_type == BTRFS_SUPER_MAGIC)
                 identity->key = identity->fsid;
-        else if (st.f_type != TMPFS_MAGIC && st.f_type != AUTOFS_SUPER_MAGIC && (ask_file_system(dirfd, name, text) || ask_udev(dev, text)))
+        else if (st.f_type != TMPFS_MAGIC && st.f_type != AUTOFS_SUPER_MAGIC &&
+                 (ask_file_system(dirfd, name, text) || ask_udev(dev, text)))
                 identity->key = mix_bytes(text, strlen(text));
 }

@@ -1,6 +1,7 @@
 /*
- * wide-inodes DIRECTORIES FILES MOUNTPOINT: a file system whose inode numbers fill 64 bits, as hashes of paths do (mergerfs), or
- * references with a sequence number (NTFS). So many directories of so many empty files each. Stays in the foreground.
+ * wide-inodes DIRECTORIES FILES MOUNTPOINT: a file system whose inode numbers fill 64 bits, as hashes of
+ * paths do (mergerfs), or references with a sequence number (NTFS). So many directories of so many empty
+ * files each. Stays in the foreground.
  */
 #define FUSE_USE_VERSION 31
 
@@ -40,8 +41,8 @@ static int say_attributes(const char *path, struct stat *st, struct fuse_file_in
         return directory < directories && file < files ? 0 : -ENOENT;
 }
 
-static int list(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset, struct fuse_file_info *info,
-                enum fuse_readdir_flags flags) {
+static int list(const char *path, void *buffer, fuse_fill_dir_t fill, off_t offset,
+                struct fuse_file_info *info, enum fuse_readdir_flags flags) {
         bool root = strcmp(path, "/") == 0;
         char name[16], whole[64];
         struct stat st;
@@ -63,7 +64,9 @@ static void *start(struct fuse_conn_info *connection, struct fuse_config *config
 }
 
 int main(int argc, char **argv) {
-        static const struct fuse_operations operations = { .getattr = say_attributes, .readdir = list, .init = start };
+        static const struct fuse_operations operations = { .getattr = say_attributes,
+                                                           .readdir = list,
+                                                           .init = start };
         char *args[] = { argv[0], argc == 4 ? argv[3] : NULL, (char *)"-f", NULL };
 
         if (argc != 4)

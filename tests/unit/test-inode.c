@@ -45,11 +45,13 @@ static void test_ordinary(void) {
         need(inode_add(&map, ONE, &one) == 0 && inode_add(&map, TWO, &two) == 0);
         is(inode_number(&map, ROOT, 2), 2, "the source's own numbers stay as they are");
         is(inode_number(&map, ROOT, INT64_MAX), INT64_MAX, "up to 63 bits");
-        ok(inode_number(&map, ONE, 2) != inode_number(&map, TWO, 2), "equal numbers of two file systems differ");
+        ok(inode_number(&map, ONE, 2) != inode_number(&map, TWO, 2),
+           "equal numbers of two file systems differ");
         ok(inode_number(&map, ONE, 2) >> 62 == 2, "the lower ones have a range of their own");
         ok((uint32_t)inode_number(&map, ONE, 77) == 77, "in which they are recognised");
         ok(inode_number(&map, ONE, UINT64_C(1) << 32) >> 62 == 3, "higher ones are hashed");
-        ok(inode_number(&map, ROOT, UINT64_C(1) << 63) >> 62 == 3, "and so are the source's own beyond 63 bits");
+        ok(inode_number(&map, ROOT, UINT64_C(1) << 63) >> 62 == 3,
+           "and so are the source's own beyond 63 bits");
         is(inode_number(&map, 0, 12345), 12345, "what is a number already stays so");
         ok(inode_of_place("/a") != inode_of_place("/b") && inode_of_place("/a") >> 62 == 3,
            "the place of a mount has a number");
@@ -70,7 +72,8 @@ static void test_collisions(void) {
                 numbers[4 * i + 2] = inode_number(&map, TWO, wild(i));
                 numbers[4 * i + 3] = inode_number(&map, TWO, i);
         }
-        is(twice(numbers, 4 * FILES), 0, "of %d files on three file systems no two have one number", 4 * FILES);
+        is(twice(numbers, 4 * FILES), 0, "of %d files on three file systems no two have one number",
+           4 * FILES);
         /* Numbers that differ in their upper bits alone: a fold that drops these would give the same. */
         for (uint64_t i = 0; i < FILES; i++)
                 numbers[i] = inode_number(&map, ONE, i << 44 | 7 | UINT64_C(1) << 40);
@@ -108,7 +111,8 @@ static void test_systems(void) {
         inode_map_init(&map, ROOT, 0);
         ok(!inode_is_known(&map, ONE), "nothing is known at first");
         need(inode_add(&map, ONE, &one) == 0);
-        ok(inode_is_known(&map, ONE) && !inode_is_local(&map, ONE, 0), "what may have to be waited for is not local");
+        ok(inode_is_known(&map, ONE) && !inode_is_local(&map, ONE, 0),
+           "what may have to be waited for is not local");
         number = inode_number(&map, ONE, 3);
         need(inode_add(&map, TWO, &clone) == 0);
         ok(inode_number(&map, TWO, 3) != number, "a clone that is mounted, too, has other numbers");
