@@ -112,6 +112,7 @@ static bool take(struct lanes *lanes, const struct fuse_in_header *header) {
                        interrupt(lanes, ((const struct fuse_interrupt_in *)(header + 1))->unique);
         if (!may_wait(header))
                 return false;
+        atomic_load(&lanes->told);
         node = fs_node(lanes->fs, header->nodeid);
         if (node->dev == lanes->fs->nodes.root->dev || node->dev == FS_HOLLOW_DEV ||
             inode_is_local(&lanes->fs->inodes, node->dev, 0))
@@ -204,6 +205,7 @@ int lanes_way(struct lanes *lanes, const struct iovec *header, int fd) {
                 return fd;
         MUTEX_SCOPE(&lanes->mutex);
         job = answered_job_locked(lanes, header);
+        atomic_fetch_add(&lanes->told, 1);
         return job ? job->fd : fd;
 }
 
@@ -250,16 +252,21 @@ static void drop_jobs(struct lanes *lanes) {
 }
 
 void lanes_deinit(struct lanes *lanes) {
+        bool watched;
+
         mutex_lock(&lanes->mutex);
         lanes->ending = true;
         for (struct lane *lane = lanes->first; lane; lane = lane->next)
                 pthread_cond_broadcast(&lane->work);
         pthread_cond_broadcast(&lanes->changed);
+        watched = lanes->watched;
+        mutex_unlock(&lanes->mutex);
+        if (watched)
+                pthread_join(lanes->watcher, NULL);
+        mutex_lock(&lanes->mutex);
         while (lanes->threads > 0)
                 mutex_wait(&lanes->mutex, &lanes->changed, 0);
         mutex_unlock(&lanes->mutex);
-        if (lanes->watched)
-                pthread_join(lanes->watcher, NULL);
         drop_jobs(lanes);
         pthread_cond_destroy(&lanes->changed);
         mutex_deinit(&lanes->mutex);

@@ -32,6 +32,7 @@ struct lanes {
         struct lane *first;
         struct list jobs;  /* every request that libfuse has not answered */
         atomic_uint count; /* how many these are */
+        atomic_uint told;  /* answers so far: what the kernel was told of comes before what it asks then */
         struct lanes_mount stacked[LANES_STACKED_MAX];
         unsigned stacked_count; /* also those that have given way to later ones */
         unsigned threads;
