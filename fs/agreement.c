@@ -2,7 +2,9 @@
  * INIT, completed; and the way of requests from and to the kernel.
  *
  * libfuse has an interface for these flags from 3.17 on. Before, its INIT reply is completed on its way to
- * the kernel. What belongs to a nested file system is taken off that way (lanes.h).
+ * the kernel; so is what it forgets to tell: that requests for several names in one directory may come at
+ * once. Without that, a LOOKUP that hangs holds up all others in its directory. What belongs to a nested file
+ * system is taken off that way (lanes.h).
  */
 #include "fs/agreement.h"
 
@@ -69,8 +71,8 @@ static void see_init(struct agreement *agreement, const struct fuse_in_header *h
         agreement->wanted = init->flags2 & INIT_UNCACHED_MAP2;
         if (agreement->wants_passthrough)
                 agreement->wanted |= init->flags2 & INIT_PASSTHROUGH2;
-        if (agreement->wanted)
-                agreement->init = header->unique;
+        agreement->parallel = init->flags & FUSE_PARALLEL_DIROPS;
+        agreement->init = header->unique;
 }
 
 static void complete_init(struct agreement *agreement, const struct iovec *iov, int count) {
@@ -84,7 +86,7 @@ static void complete_init(struct agreement *agreement, const struct iovec *iov, 
         if (header->error != 0 || count != 2 || iov[1].iov_len < sizeof(struct fuse_init_out))
                 return;
         out = iov[1].iov_base;
-        out->flags |= FUSE_INIT_EXT;
+        out->flags |= FUSE_INIT_EXT | agreement->parallel;
         out->flags2 |= agreement->wanted;
         /* max_stack_depth in newer headers. */
         if (agreement->wanted & INIT_PASSTHROUGH2)

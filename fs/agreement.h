@@ -15,6 +15,7 @@ struct agreement {
         atomic_bool uncached_map; /* files that are read past the page cache can be mapped (Linux 6.6) */
         uint64_t init;            /* which request is INIT, while that is not answered; else 0 */
         uint32_t wanted;          /* those of the upper half of INIT's flags that are ours */
+        uint32_t parallel;        /* FUSE_PARALLEL_DIROPS, where the kernel knows it */
 };
 
 /* Between mount and loop. userdata of the session: see agreement_of() in agreement.c. 0 or -errno. */

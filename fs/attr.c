@@ -19,6 +19,9 @@
 #include "fs/dirtime.h"
 #include "fs/file.h"
 
+/* How long a name is new, and for how long it is valid then, in seconds: see is_fleeting(). */
+#define FLEETING_S       10
+#define FLEETING_TIMEOUT 0.01
 /* For the GETATTR that would follow each LOOKUP of an lstat. An OPEN ends it (clear_kernel_cache()). */
 #define UNOPENED_TIMEOUT 0.1
 
@@ -26,6 +29,8 @@ int attr_classify(struct fs *fs, struct node *parent, int dirfd, const char *nam
         char buffer[FS_PATH_MAX];
         struct store_file file = { .dirfd = dirfd, .name = name };
 
+        if (st && S_ISREG(st->st_mode) && pseudo_is(&fs->pseudo, dirfd, name, st))
+                return STORE_ORDINARY;
         file.path = node_path(&fs->nodes, fs->source, parent, name, buffer, sizeof(buffer));
         mutex_assert_none_held();
         return store_classify(fs->store, &file, st);
@@ -75,7 +80,8 @@ static int enter_system(struct fs *fs, struct node *parent, int dirfd, const cha
         return inode_enter(&fs->inodes, dirfd, name, place, found->st.st_dev, found->mount);
 }
 
-int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
+/* attr_glance() but for the incarnation. */
+static int glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         bool side = store_name_is_side(name), exists;
         int kind, r;
 
@@ -92,7 +98,11 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
         }
         if (exists && !S_ISREG(found->st.st_mode))
                 return 0;
-        kind = attr_classify(fs, parent, dirfd, name, exists ? &found->st : NULL);
+        /* To be found out by its open, which waits for the file server. */
+        if (exists && leases_has(&fs->leases, found->st.st_ino))
+                kind = -EAGAIN;
+        else
+                kind = attr_classify(fs, parent, dirfd, name, exists ? &found->st : NULL);
         switch (kind) {
         case STORE_ORDINARY:
                 return exists ? 0 : -ENOENT;
@@ -115,6 +125,14 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
         }
 }
 
+int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
+        int r = glance(fs, parent, dirfd, name, found);
+
+        if (r == 0 && found->kind != NODE_SIDE && !found->elsewhere && found->st.st_dev != FS_HOLLOW_DEV)
+                found->incarnation = fs_incarnation(dirfd, name, &found->st);
+        return r;
+}
+
 int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         int r = attr_glance(fs, parent, dirfd, name, found);
 
@@ -123,29 +141,54 @@ int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, s
         return r;
 }
 
-int attr_enter(struct fs *fs, struct node *parent, const char *name, const struct attr_found *found,
-               struct fuse_entry_param *entry) {
+/* What is about to be told of a directory, and for how long. */
+static double show_directory(struct fs *fs, fuse_req_t req, struct node *node, struct stat *st) {
+        return dirtime_show(&fs->nodes, node, st, fuse_req_ctx(req)->pid) ? FS_TIMEOUT : 0;
+}
+
+/*
+ * A file that came just now may go as quickly: a lock, a temporary file. Its name is valid for as long as it
+ * takes to ask for what there is to know of a file, and a listing does not make it so: lstat is to find out.
+ * Told from memory that it is there, a tool that then asks for its ACL takes what has vanished for a failure
+ * (rsync's status is 23 in place of 24). Renaming a file makes it new, too.
+ */
+static bool is_fleeting(const struct stat *st) {
+        struct timespec now;
+
+        if (S_ISDIR(st->st_mode))
+                return false;
+        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+        return st->st_ctim.tv_sec + FLEETING_S > now.tv_sec;
+}
+
+int attr_enter(struct fs *fs, fuse_req_t req, struct node *parent, const char *name,
+               const struct attr_found *found, struct fuse_entry_param *entry) {
         struct node *node = NULL;
         int r;
 
         *entry = (struct fuse_entry_param){ .attr = found->st };
         if (found->kind == NODE_SHARED) {
                 entry->attr_timeout = FS_TIMEOUT;
-                entry->entry_timeout = FS_TIMEOUT;
-                r = node_lookup(&fs->nodes, parent, name, &found->st, found->mount, &node);
+                entry->entry_timeout = is_fleeting(&found->st) ? FLEETING_TIMEOUT : FS_TIMEOUT;
+                r = node_lookup(&fs->nodes, parent, name, &found->st, found->mount, found->incarnation,
+                                &node);
         } else {
                 if (found->kind == NODE_DATABASE)
                         entry->attr_timeout = UNOPENED_TIMEOUT;
-                node = node_lookup_unopened(&fs->nodes, parent, name, &found->st, found->kind);
-                r = node ? 0 : node_fresh(&fs->nodes, parent, name, &found->st, found->kind, &node);
+                node = node_lookup_unopened(&fs->nodes, parent, name, &found->st, found->incarnation,
+                                            found->kind);
+                r = node ? 0
+                         : node_fresh(&fs->nodes, parent, name, &found->st, found->incarnation, found->kind,
+                                      &node);
         }
         if (r < 0)
                 return r;
         if (S_ISDIR(entry->attr.st_mode))
-                dirtime_show(&fs->nodes, node, &entry->attr);
+                entry->attr_timeout = show_directory(fs, req, node, &entry->attr);
         if (found->kind != NODE_SIDE)
                 entry->attr.st_ino = inode_number(&fs->inodes, found->st.st_dev, found->st.st_ino);
         entry->ino = fs_ino(fs, node);
+        entry->generation = node->generation;
         return 0;
 }
 
@@ -174,7 +217,7 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
                 }
         }
         if (r == 0)
-                r = attr_enter(fs, parent, name, &found, &entry);
+                r = attr_enter(fs, req, parent, name, &found, &entry);
         /* Of what may turn out to be stacked on the mount nothing is to be found in the kernel's memory then.
          */
         if (r == 0 && found.mount != 0 && found.mount != parent->mount && found.st.st_dev != parent->dev &&
@@ -237,7 +280,7 @@ int attr_stat(struct fs *fs, struct node *node, struct stat *st) {
             fstatat(at.dir->fd, at.place.name, &found.st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
                 r = -errno;
         /* Something else may be mounted there by now. */
-        r = r < 0 ? fs_gone(r) : fs_same_file(node, &found.st);
+        r = r < 0 ? fs_gone(r) : fs_same_file(fs, node, &found.st);
         *st = found.st;
         fs_at_deinit(fs, &at);
         return r;
@@ -256,11 +299,10 @@ static int stat_by_name(struct fs *fs, struct node *node, struct stat *st) {
         fs_at_deinit(fs, &at);
         if (r < 0)
                 return fs_gone(r);
-        if (found.elsewhere || !S_ISREG(found.st.st_mode) ||
-            (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
+        if (found.elsewhere || (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
                 return -ESTALE;
         *st = found.st;
-        return 0;
+        return fs_same_file(fs, node, st);
 }
 
 void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
@@ -274,10 +316,12 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 timeout = FS_TIMEOUT;
                 r = attr_stat(fs, node, &st);
                 if (r == 0 && S_ISDIR(st.st_mode))
-                        dirtime_show(&fs->nodes, node, &st);
+                        timeout = show_directory(fs, req, node, &st);
         } else if (node->kind == NODE_DATABASE) {
-                r = database_stat(fs, node, &st, &timeout);
-                if (r == -ENODATA)
+                r = database_stat(fs, node, &st);
+                if (r == 0)
+                        timeout = FS_TIMEOUT;
+                else if (r == -ENODATA)
                         r = stat_by_name(fs, node, &st);
         } else {
                 r = stat_by_name(fs, node, &st);
@@ -286,6 +330,7 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 fs_reply(req, r);
                 return;
         }
+        node_told(&fs->nodes, node, &st);
         if (node->kind != NODE_SIDE)
                 st.st_ino = inode_number(&fs->inodes, st.st_dev, st.st_ino);
         mutex_assert_none_held();
@@ -294,24 +339,24 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 
 void attr_readlink(fuse_req_t req, fuse_ino_t ino) {
         struct fs *fs = fs_of(req);
+        struct node *node = fs_node(fs, ino);
+        _cleanup_(base_closep) int fd = -1;
         char target[PATH_MAX + 1];
+        struct fs_at at;
         struct stat st;
         ssize_t n;
-        int fd;
 
-        fd = fs_open_path(fs, fs_node(fs, ino), &st);
-        if (fd < 0) {
-                fs_reply(req, fd);
-                return;
+        fd = fs_open_path(fs, node, &st);
+        n = fd < 0 ? fd : fs_at_init(fs, node, &at);
+        if (n == 0) {
+                n = passthrough_readlink(&fs->passthrough, at.dir->fd, at.place.name, fd, &st, target,
+                                         sizeof(target) - 1);
+                fs_at_deinit(fs, &at);
         }
-        n = readlinkat(fd, "", target, sizeof(target) - 1);
         if (n < 0) {
-                n = -errno;
-                close(fd);
                 fs_reply(req, (int)n);
                 return;
         }
-        close(fd);
         target[n] = '\0';
         mutex_assert_none_held();
         fuse_reply_readlink(req, target);

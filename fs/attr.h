@@ -7,10 +7,11 @@
 struct attr_found {
         struct stat st; /* as the mount shows it, but for st_ino and st_dev, which are the source's */
         enum node_kind kind;
-        bool unknown;   /* a regular file that cannot be read far enough to tell what it is */
+        bool unknown;   /* a regular file that cannot be read far enough to tell what it is, or not now */
         bool elsewhere; /* on a file system that this thread may not wait for: st says no more than look_at()
                          */
         uint32_t mount; /* look_at()'s */
+        uint32_t incarnation; /* fs_incarnation()'s; 0 when elsewhere is set, and of a side file */
 };
 
 /*
@@ -24,10 +25,10 @@ int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name,
 /* lstat of what a shared node stands for, wherever it can still be reached. 0 or -errno. */
 int attr_stat(struct fs *fs, struct node *node, struct stat *st);
 /*
- * Makes the node and fills *entry. 0 or -errno; then there is no node.
+ * Makes the node and fills *entry, to answer req. 0 or -errno; then there is no node.
  */
-int attr_enter(struct fs *fs, struct node *parent, const char *name, const struct attr_found *found,
-               struct fuse_entry_param *entry);
+int attr_enter(struct fs *fs, fuse_req_t req, struct node *parent, const char *name,
+               const struct attr_found *found, struct fuse_entry_param *entry);
 
 /*
  * Asks the store what kind of file this is, with a path for the log. st: NULL for a name that does not exist.

@@ -15,6 +15,7 @@
 
 #include "fs/attr.h"
 #include "fs/file.h"
+#include "fs/patient.h"
 
 struct binding *binding_new_locked(struct fs *fs, struct node *node) {
         struct binding *binding = calloc(1, sizeof(*binding));
@@ -25,6 +26,7 @@ struct binding *binding_new_locked(struct fs *fs, struct node *node) {
         binding->node = node_ref_locked(&fs->nodes, node);
         binding->refs = 1;
         list_init(&binding->waiters);
+        database_asked_locked(node->database);
         node->database->binding = binding;
         return binding;
 }
@@ -98,6 +100,8 @@ static void binding_fail(struct binding *binding, int result) {
 
         if (result == 0)
                 clear_kernel_cache(binding);
+        else
+                fs_note_served(fs, binding->node, result);
         mutex_lock(&fs->nodes.mutex);
         binding_detach_locked(binding);
         take_waiters_locked(binding, &taken);
@@ -106,7 +110,9 @@ static void binding_fail(struct binding *binding, int result) {
                 struct handle *handle = NULL;
                 int r = result < 0 ? result : file_open_ordinary(fs, binding->node, &handle);
 
-                if (r < 0)
+                if (r == -EAGAIN)
+                        patient_open(fs, waiter->req, binding->node, &waiter->fi);
+                else if (r < 0)
                         fs_reply(waiter->req, r);
                 else
                         file_reply_open(fs, waiter->req, &waiter->fi, handle);
@@ -134,11 +140,14 @@ static void binding_bind(struct binding *binding, struct snapshot *snapshot, con
                 database->snapshot = snapshot;
                 database->backing = backing;
                 database->frozen = *frozen;
+                database->dev = frozen->st_dev;
+                database->ino = frozen->st_ino;
                 for (struct list *link = taken.next; link != &taken; link = link->next)
                         database->opens++;
         }
         binding_detach_locked(binding);
         mutex_unlock(&fs->nodes.mutex);
+        fs_note_served(fs, binding->node, 0);
         if (!wanted) {
                 backing_unref(backing);
                 snapshot_unref(snapshot);
@@ -157,12 +166,44 @@ static void binding_bind(struct binding *binding, struct snapshot *snapshot, con
         }
 }
 
+static void again(struct later *later) {
+        struct binding *binding = container_of(later, struct binding, later);
+
+        if (fs_is_closing(binding->fs))
+                binding_fail(binding, -ENOTCONN);
+        else
+                binding_start(binding);
+        binding_unref(binding);
+}
+
+/* A lease stands against it: the try has not counted, and another will come, unless nobody waits any more. */
+static void start_later(struct binding *binding) {
+        struct fs *fs = binding->fs;
+        bool wanted;
+
+        mutex_lock(&fs->nodes.mutex);
+        wanted = !list_empty(&binding->waiters);
+        if (wanted) {
+                binding->tries--;
+                binding->refs++;
+        }
+        mutex_unlock(&fs->nodes.mutex);
+        if (wanted)
+                later_do(&fs->laters, &binding->later, again);
+}
+
 /* The store's answer, on one of its threads. */
 static void on_opened(void *userdata, int result, struct snapshot *snapshot, const struct stat *attr) {
         struct binding *binding = userdata;
         struct fs *fs = binding->fs;
         bool wanted, last_try;
 
+        /* What was opened in the end must be what the kernel let the waiters open. */
+        if (result == 0) {
+                result = database_may_open(fs, binding->node, attr) < 0 ? -ESTALE : 0;
+                if (result < 0)
+                        snapshot = snapshot_unref(snapshot);
+        }
         mutex_lock(&fs->nodes.mutex);
         wanted = binding->node->database->binding == binding && !fs->closing;
         last_try = binding->tries == BINDING_TRIES_MAX;
@@ -180,6 +221,8 @@ static void on_opened(void *userdata, int result, struct snapshot *snapshot, con
                 binding_bind(binding, snapshot, attr);
         } else if (result == -ESTALE && !last_try) {
                 binding_start(binding);
+        } else if (result == -EAGAIN) {
+                start_later(binding);
         } else {
                 binding_fail(binding, result);
         }
@@ -225,7 +268,7 @@ static int classify(struct fs *fs, struct fs_at *at, const struct stat *st) {
         int kind = fs_gone(attr_classify(fs, at->place.parent, at->dir->fd, at->place.name, st));
         char path[FS_PATH_MAX];
 
-        if (kind < 0 && kind != -ESTALE)
+        if (kind < 0 && kind != -ESTALE && kind != -EAGAIN)
                 base_log(BASE_LOG_ERROR, "%s: cannot tell whether it is a database: %s",
                          node_path(&fs->nodes, fs->source, at->place.parent, at->place.name, path,
                                    sizeof(path)),
@@ -254,6 +297,8 @@ void binding_start(struct binding *binding) {
         else if (!S_ISREG(st.st_mode))
                 r = -ESTALE;
         else
+                r = node_permits_like(&fs->nodes, node, &st) ? 0 : fs_same_permissions(fs, node, &st);
+        if (r == 0)
                 r = classify(fs, &at, &st);
         if (r == STORE_DATABASE) {
                 struct handle *ordinary = handle_of_node(fs, node);
@@ -267,6 +312,8 @@ void binding_start(struct binding *binding) {
                 }
         } else if (r == STORE_ORDINARY) {
                 binding_fail(binding, 0);
+        } else if (r == -EAGAIN) {
+                start_later(binding);
         } else {
                 binding_fail(binding, r < 0 ? r : -ESTALE);
         }

@@ -14,6 +14,7 @@ struct binding {
         unsigned refs; /* one for each call of the store's that is to come, one for whoever works on it */
         struct list waiters;
         unsigned tries;
+        struct later later; /* while a lease stands against finding out what the file is */
         /* Of each try; kept to the end, so that any may be cancelled at any time. */
         struct store_ticket *tickets[BINDING_TRIES_MAX];
 };

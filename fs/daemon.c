@@ -1,6 +1,7 @@
 /*
  * Going to the background: the caller gets its prompt back when the mount serves, and a message and a failure
- * when it does not come to that.
+ * when it does not come to that. In the foreground a service manager may ask to be told instead
+ * (sd_notify(3)).
  *
  * The fork is the first thing that happens, so no thread is lost in it; a pipe tells the parent how it went.
  * Until then messages go to the caller's stderr, after that to syslog.
@@ -11,6 +12,9 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
 
@@ -27,7 +31,8 @@ static void log_message(enum base_level level, const char *message) {
                 [BASE_LOG_DEBUG] = LOG_DEBUG,
         };
 
-        if (atomic_load(&to_syslog))
+        /* The caller of what goes to the background is told only of what is wrong. */
+        if (atomic_load(&to_syslog) || (ready_fd >= 0 && level >= BASE_LOG_INFO))
                 syslog(priorities[level], "%s", message);
         else
                 fprintf(stderr, "litesnapfs: %s\n", message);
@@ -59,9 +64,17 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
         base_log(to, "%s", message);
 }
 
-void daemon_log_init(bool debug) {
+int daemon_open_standard(void) {
+        for (int fd = 0; fd <= 2; fd++)
+                /* The lowest number that is free is what open() takes. */
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+                        return -EBADF;
+        return 0;
+}
+
+void daemon_log_init(enum base_level most) {
         openlog("litesnapfs", LOG_PID, LOG_DAEMON);
-        base_log_to(log_message, debug ? BASE_LOG_DEBUG : BASE_LOG_INFO);
+        base_log_to(log_message, most);
         fuse_set_log_func(log_fuse);
 }
 
@@ -105,9 +118,35 @@ int daemon_start(void) {
         return 0;
 }
 
+/*
+ * sd_notify(3)'s protocol: a datagram to the socket that the environment names. A name that begins with @ is
+ * abstract. Who cannot be told is not waiting.
+ */
+static void tell_manager(const char *state) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        const char *name = getenv("NOTIFY_SOCKET");
+        _cleanup_(base_closep) int fd = -1;
+        size_t length = name ? strlen(name) : 0;
+
+        if (length < 2 || length > sizeof(address.sun_path) || (name[0] != '/' && name[0] != '@'))
+                return;
+        memcpy(address.sun_path, name, length);
+        if (name[0] == '@')
+                address.sun_path[0] = '\0';
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+                             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+                base_log(BASE_LOG_WARNING, "cannot tell the service manager at '%s': %s", name,
+                         strerror(errno));
+}
+
 void daemon_ready(void) {
+        char state[64];
         int null;
 
+        /* In the background another process is the one that the manager started. */
+        snprintf(state, sizeof(state), "READY=1\nMAINPID=%ld", (long)getpid());
+        tell_manager(state);
         if (ready_fd < 0)
                 return;
         atomic_store(&to_syslog, true);

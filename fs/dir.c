@@ -28,20 +28,17 @@ struct listing {
 };
 
 /* Opens the source's directory for a handle. 0 with init's fd and dir set, or -errno. */
-static int open_source(struct fs *fs, struct node *node, struct handle *init, struct stat *st) {
-        struct dirfd *dirfd;
+static int open_source(struct fs *fs, struct node *node, struct dirfd *dirfd, struct handle *init,
+                       struct stat *st) {
         int fd, r;
 
-        r = dirfd_get(&fs->dirs, node, &dirfd);
-        if (r < 0)
-                return r;
         fd = base_open_source(dirfd->fd, ".", O_DIRECTORY);
-        dirfd_unref(&fs->dirs, dirfd);
         if (fd < 0)
                 return fs_gone(fd);
-        init->dir = fstat(fd, st) == 0 ? fdopendir(fd) : NULL;
+        r = fstat(fd, st) < 0 ? -errno : fs_same_permissions(fs, node, st);
+        init->dir = r == 0 ? fdopendir(fd) : NULL;
         if (!init->dir) {
-                r = -errno;
+                r = r == 0 ? -errno : r;
                 close(fd);
                 return r;
         }
@@ -58,22 +55,37 @@ static int open_hollow(struct fs *fs, struct node *node, struct handle *init, st
 void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
         struct fs *fs = fs_of(req);
         struct node *node = fs_node(fs, ino);
-        struct handle init = { .fd = -1 }, *handle;
+        struct handle init = { .fd = -1 }, *handle = NULL;
+        struct dirfd *dirfd = NULL;
         struct stat st;
         int r;
 
-        r = fs_is_hollow(node) ? open_hollow(fs, node, &init, &st) : open_source(fs, node, &init, &st);
+        if (fs_is_hollow(node)) {
+                r = open_hollow(fs, node, &init, &st);
+        } else {
+                r = dirfd_get(&fs->dirs, node, &dirfd);
+                if (r == 0)
+                        r = open_source(fs, node, dirfd, &init, &st);
+        }
+        if (r == 0) {
+                handle = handle_new(fs, node, &init);
+                r = handle ? 0 : -ENOMEM;
+        }
+        if (r == 0 && dirfd)
+                handle->pinned = dirfd_pin(&fs->dirs, dirfd);
+        dirfd_unref(&fs->dirs, dirfd);
         if (r < 0) {
                 fs_reply(req, r);
                 return;
         }
-        handle = handle_new(fs, node, &init);
-        if (!handle) {
-                fs_reply(req, -ENOMEM);
+        r = handle_charge(fs, handle, fuse_req_ctx(req)->uid);
+        if (r < 0) {
+                handle_close(fs, handle);
+                fs_reply(req, r);
                 return;
         }
         mutex_lock(&fs->nodes.mutex);
-        dirtime_open_locked(&fs->nodes, node, &st);
+        dirtime_open_locked(&fs->nodes, node, &st, fuse_req_ctx(req)->pid, &handle->times);
         mutex_unlock(&fs->nodes.mutex);
         fi->fh = (uintptr_t)handle;
         mutex_assert_none_held();
@@ -152,11 +164,14 @@ static int add_entry(struct listing *listing, const struct dirent *entry, const 
                 return 1;
         param.attr.st_ino = inode_number(&fs->inodes, found->st.st_dev, found->st.st_ino);
         if (listing->plus && !dots && found->kind == NODE_SHARED) {
-                r = attr_enter(fs, listing->node, name, found, &param);
+                r = attr_enter(fs, listing->req, listing->node, name, found, &param);
                 /* A directory that cannot be entered is still listed; LOOKUP says why. */
                 if (r < 0 && r != -ELOOP)
                         return r;
         }
+        /* What may soon be gone is looked up again. */
+        if (param.entry_timeout < FS_TIMEOUT)
+                param.entry_timeout = 0;
         if (listing->plus)
                 fuse_add_direntry_plus(listing->req, at, room, name, &param, entry->d_off);
         else

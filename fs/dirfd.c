@@ -1,9 +1,9 @@
 /*
  * The cache of directory descriptors.
  *
- * Invariants: node->dirfd is the one dirfd of that node that the cache lists, or NULL; a listed dirfd holds a
- * reference to its node, so nodes need not know of this cache when they die. Descriptors are closed and nodes
- * are given back with no mutex held.
+ * Invariants: node->dirfd is the one dirfd of that node that the cache lists, or that is pinned, or NULL;
+ * such a dirfd holds a reference to its node, so nodes need not know of this cache when they die. Descriptors
+ * are closed and nodes are given back with no mutex held.
  */
 #include "fs/dirfd.h"
 
@@ -155,7 +155,7 @@ struct dirfd *dirfd_peek(struct dirfd_cache *cache, struct node *dir) {
         if (!dirfd)
                 return NULL;
         dirfd->refs++;
-        if (dirfd != cache->root) {
+        if (dirfd != cache->root && dirfd->pins == 0) {
                 dirfd->used_ns = base_now_ns();
                 list_remove(&dirfd->lru);
                 list_append(&cache->lru, &dirfd->lru);
@@ -176,6 +176,51 @@ struct dirfd *dirfd_unref(struct dirfd_cache *cache, struct dirfd *dirfd) {
         return NULL;
 }
 
+/* Puts one into the list. Returns another one that has to go for it, with the cache's reference, or NULL. */
+static struct dirfd *enlist_locked(struct dirfd_cache *cache, struct dirfd *dirfd) {
+        struct dirfd *evicted = NULL;
+
+        dirfd->used_ns = base_now_ns();
+        list_append(&cache->lru, &dirfd->lru);
+        if (is_nested(cache, dirfd) && ++cache->nested == 1)
+                pthread_cond_signal(&cache->changed);
+        if (++cache->count > cache->limit) {
+                evicted = oldest_locked(cache);
+                unlist_locked(cache, evicted);
+        }
+        return evicted;
+}
+
+struct dirfd *dirfd_pin(struct dirfd_cache *cache, struct dirfd *dirfd) {
+        struct node *node = dirfd->node;
+
+        if (dirfd == cache->root)
+                return NULL;
+        MUTEX_SCOPE(&cache->mutex);
+        if (!node->dirfd) {
+                dirfd->refs++;
+                node->dirfd = dirfd;
+        } else if (node->dirfd->pins == 0) {
+                dirfd = node->dirfd;
+                unlist_locked(cache, dirfd);
+                node->dirfd = dirfd;
+        }
+        node->dirfd->pins++;
+        return node->dirfd;
+}
+
+void dirfd_unpin(struct dirfd_cache *cache, struct dirfd *dirfd) {
+        struct dirfd *evicted = NULL;
+
+        if (!dirfd)
+                return;
+        mutex_lock(&cache->mutex);
+        if (--dirfd->pins == 0)
+                evicted = enlist_locked(cache, dirfd);
+        mutex_unlock(&cache->mutex);
+        dirfd_unref(cache, evicted);
+}
+
 /* Lists a new dirfd, unless another thread was first: then that one is used. Returns what to use. */
 static struct dirfd *publish(struct dirfd_cache *cache, struct dirfd *fresh) {
         struct dirfd *first, *evicted = NULL;
@@ -187,14 +232,7 @@ static struct dirfd *publish(struct dirfd_cache *cache, struct dirfd *fresh) {
         } else {
                 fresh->node->dirfd = fresh;
                 fresh->refs++;
-                fresh->used_ns = base_now_ns();
-                list_append(&cache->lru, &fresh->lru);
-                if (is_nested(cache, fresh) && ++cache->nested == 1)
-                        pthread_cond_signal(&cache->changed);
-                if (++cache->count > cache->limit) {
-                        evicted = oldest_locked(cache);
-                        unlist_locked(cache, evicted);
-                }
+                evicted = enlist_locked(cache, fresh);
         }
         mutex_unlock(&cache->mutex);
         dirfd_unref(cache, evicted);

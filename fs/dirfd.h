@@ -1,8 +1,9 @@
 /*
  * Descriptors of directories: every file of the source is reached by its name in an O_PATH descriptor of its
  * directory, so no path is ever too long and no component is ever followed. A bounded number of descriptors
- * is kept, the least recently used go first; the root's is always there. Of mounts inside the source none is
- * kept idle, so that these can be unmounted.
+ * is kept, the least recently used go first; the root's is always there, and so are those of directories that
+ * are open, which stay themselves when they lose their name. Of mounts inside the source none is kept idle,
+ * so that these can be unmounted.
  */
 #pragma once
 
@@ -12,9 +13,10 @@
 struct dirfd {
         int fd;
         unsigned refs;
+        unsigned pins;     /* open handles of the directory */
         struct node *node; /* a reference */
-        struct list lru;
-        uint64_t used_ns; /* on base_now_ns()'s clock */
+        struct list lru;   /* while there are no pins */
+        uint64_t used_ns;  /* on base_now_ns()'s clock */
 };
 
 struct dirfd_cache {
@@ -42,6 +44,13 @@ void dirfd_cache_deinit(struct dirfd_cache *cache);
  * the tree has changed under us, or another -errno. Takes both mutexes, does I/O.
  */
 int dirfd_get(struct dirfd_cache *cache, struct node *dir, struct dirfd **out);
+/*
+ * Keeps the directory's descriptor, of which the caller has a reference, until dirfd_unpin(). Returns what is
+ * to be given to that: another one, where another thread was first.
+ */
+struct dirfd *dirfd_pin(struct dirfd_cache *cache, struct dirfd *dirfd);
+/* dirfd may be NULL. */
+void dirfd_unpin(struct dirfd_cache *cache, struct dirfd *dirfd);
 /* The cached descriptor with a reference, or NULL. */
 struct dirfd *dirfd_peek(struct dirfd_cache *cache, struct node *dir);
 /* Returns NULL. */

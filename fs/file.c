@@ -3,8 +3,8 @@
  *
  * Invariants: no descriptor but O_PATH is ever opened on a file before it is known to be an ordinary regular
  * one, so no fifo blocks, no device notices, and no close() takes a database's POSIX locks away (fact S1);
- * the file that is opened is the very inode that was looked at. An ordinary handle never gives out bytes of a
- * database.
+ * the file that is opened is the very inode that was looked at, and the one by whose owner and permissions
+ * the kernel has let the reader in. An ordinary handle never gives out bytes of a database.
  */
 #include "fs/file.h"
 
@@ -15,11 +15,14 @@
 
 #include "fs/attr.h"
 #include "fs/database.h"
+#include "fs/patient.h"
 
 #define MAGIC      "SQLite format 3"
 #define MAGIC_SIZE 16
 
 #define UNCACHED_MIN (UINT64_C(1) << 20)
+/* Fewer bytes are copied in less time than it takes to fill a pipe. */
+#define SPLICED_MIN  ((size_t)32 << 10)
 
 /* ---- open ---------------------------------------------------------------------------------------------- */
 
@@ -41,16 +44,19 @@ static int reopen(int path_fd) {
 /* Sets what a handle on an ordinary file needs. 0 or -errno. */
 static int open_source(struct fs *fs, int path_fd, const struct stat *st, struct handle *init) {
         /* These may still become anything, so all their reads come here. */
-        bool guarded = st->st_size < MAGIC_SIZE;
-        int fd = guarded ? -EOPNOTSUPP : passthrough_open(&fs->passthrough, path_fd, st);
+        bool pseudo = pseudo_is(&fs->pseudo, path_fd, "", st);
+        bool guarded = !pseudo && st->st_size < MAGIC_SIZE;
+        int fd = guarded || pseudo ? -EOPNOTSUPP : passthrough_open(&fs->passthrough, path_fd, st);
         bool quiet = fd >= 0;
 
         if (fd < 0)
                 fd = reopen(path_fd);
         if (fd < 0)
                 return fd;
-        *init = (struct handle){ .fd = fd, .guarded = guarded };
-        if (quiet || (!guarded && passthrough_is_quiet(&fs->passthrough, fd)))
+        *init = (struct handle){
+                .fd = fd, .guarded = guarded, .pseudo = pseudo
+        };
+        if (quiet || (!guarded && !pseudo && passthrough_is_quiet(&fs->passthrough, fd)))
                 init->backing = backing_new(&fs->passthrough, fd);
         return 0;
 }
@@ -69,9 +75,13 @@ int file_open_ordinary(struct fs *fs, struct node *node, struct handle **out) {
         path_fd = openat(at.dir->fd, at.place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (path_fd < 0 || fstat(path_fd, &st) < 0)
                 r = fs_gone(-errno);
-        else if (!S_ISREG(st.st_mode) || (node->kind == NODE_SHARED && fs_same_file(node, &st) < 0))
-                r = -ESTALE;
+        else if (node->kind == NODE_DATABASE)
+                r = S_ISREG(st.st_mode) ? database_may_open(fs, node, &st) : -ESTALE;
         else
+                r = fs_same_permissions(fs, node, &st);
+        if (r == 0 && node->kind == NODE_SHARED && fs_incarnation(path_fd, "", &st) != node->incarnation)
+                r = -ESTALE;
+        if (r == 0)
                 r = attr_classify(fs, at.place.parent, at.dir->fd, at.place.name, &st);
         fs_at_deinit(fs, &at);
         if (r != STORE_ORDINARY)
@@ -111,11 +121,16 @@ static bool wants_uncached(struct fs *fs, fuse_req_t req, struct handle *handle)
 }
 
 void file_reply_open(struct fs *fs, fuse_req_t req, struct fuse_file_info *fi, struct handle *handle) {
-        int r;
+        int r = handle_charge(fs, handle, fuse_req_ctx(req)->uid);
 
+        if (r < 0) {
+                handle_close(fs, handle);
+                fs_reply(req, r);
+                return;
+        }
         handle->uncached = wants_uncached(fs, req, handle);
         fi->fh = (uintptr_t)handle;
-        fi->direct_io = handle->uncached;
+        fi->direct_io = handle->uncached || handle->pseudo;
         /* The bytes of a node that is bound never change; those of an ordinary file may have since the last
          * open. */
         fi->keep_cache = handle->snapshot != NULL;
@@ -147,6 +162,10 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
                 r = file_open_ordinary(fs, node, &handle);
                 if (r == 0)
                         refresh_if_young(fs, node, handle);
+        }
+        if (r == -EAGAIN && !(fi->flags & O_NONBLOCK)) {
+                patient_open(fs, req, node, fi);
+                return;
         }
         if (r < 0) {
                 fs_reply(req, r);
@@ -197,16 +216,61 @@ static void read_guarded(struct fs *fs, fuse_req_t req, const struct handle *han
         fuse_reply_buf(req, buffer, (size_t)n);
 }
 
-/* Replies with bytes that are there. */
-static void reply_bytes(fuse_req_t req, int fd, size_t size, off_t offset) {
-        struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(size);
+/* Reads what is made up by reading: once, and what comes is the answer, as a read past the page cache may be
+ * short. */
+static void read_pseudo(struct fs *fs, fuse_req_t req, const struct handle *handle, size_t size,
+                        off_t offset) {
+        _cleanup_(base_freep) char *buffer = malloc(size);
+        ssize_t n;
 
         mutex_assert_none_held();
-        bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-        bytes.buf[0].fd = fd;
-        bytes.buf[0].pos = offset;
-        /* Not FUSE_BUF_SPLICE_MOVE: it takes the pages out of the source's page cache. */
-        fuse_reply_data(req, &bytes, 0);
+        n = buffer ? pread(handle->fd, buffer, size, offset) : -1;
+        if (n < 0)
+                fs_reply(req, buffer ? -errno : -ENOMEM);
+        else
+                fuse_reply_buf(req, buffer, (size_t)n);
+}
+
+/* Answers a read of an ordinary file out of a pipe. 0, or -errno: there has been no answer. */
+static int reply_spliced(struct fs *fs, fuse_req_t req, int fd, size_t size, off_t offset) {
+        struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(0);
+        struct pipe pipe;
+        ssize_t n;
+        int r;
+
+        r = pipes_take(&fs->pipes, size, &pipe);
+        if (r < 0)
+                return r;
+        n = pipe_fill(&pipe, fd, size, offset);
+        if (n >= 0) {
+                bytes.buf[0].size = (size_t)n;
+                bytes.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_RETRY;
+                bytes.buf[0].fd = pipe.out;
+                /* Not FUSE_BUF_SPLICE_MOVE: it takes the pages out of the source's page cache. */
+                fuse_reply_data(req, &bytes, 0);
+        }
+        pipes_put(&fs->pipes, &pipe);
+        return n < 0 ? (int)n : 0;
+}
+
+/*
+ * Answers a read of an ordinary file: with all its bytes up to the file's end, or with an error. A short
+ * answer is the end of the file to the kernel, and what is copied then is cut without a word.
+ */
+static void reply_bytes(struct fs *fs, fuse_req_t req, int fd, size_t size, off_t offset) {
+        void *buffer;
+        ssize_t n;
+
+        mutex_assert_none_held();
+        if (size >= SPLICED_MIN && reply_spliced(fs, req, fd, size, offset) == 0)
+                return;
+        buffer = size <= BUFFER_SIZE ? buffers_take(&fs->buffers) : NULL;
+        n = buffer ? base_pread(fd, buffer, size, (uint64_t)offset) : -ENOMEM;
+        if (n < 0)
+                fs_reply(req, (int)n);
+        else
+                fuse_reply_buf(req, buffer, (size_t)n);
+        buffers_put(&fs->buffers, buffer);
 }
 
 /*
@@ -224,10 +288,12 @@ static void read_snapshot(struct fs *fs, fuse_req_t req, struct handle *handle, 
         mutex_assert_none_held();
         if (buffer)
                 n = snapshot_read(handle->snapshot, buffer, size, (uint64_t)offset);
-        if (n >= 0)
+        if (n >= 0) {
                 fuse_reply_buf(req, buffer, (size_t)n);
-        else
+        } else {
+                fs_note_served(fs, handle->node, (int)n);
                 fs_reply(req, (int)n);
+        }
         buffers_put(&fs->buffers, buffer);
 }
 
@@ -240,10 +306,12 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct
                 read_snapshot(fs, req, handle, size, offset);
         } else if (handle->fd < 0) {
                 fuse_reply_buf(req, NULL, 0);
+        } else if (handle->pseudo) {
+                read_pseudo(fs, req, handle, size, offset);
         } else if (handle->guarded) {
                 read_guarded(fs, req, handle, size, offset);
         } else {
-                reply_bytes(req, handle->fd, size, offset);
+                reply_bytes(fs, req, handle->fd, size, offset);
         }
         handle_unref(fs, handle);
 }

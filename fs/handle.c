@@ -7,8 +7,9 @@
  */
 #include "fs/handle.h"
 
+#include <errno.h>
+
 #include "fs/database.h"
-#include "fs/dirtime.h"
 
 /* Where a node keeps its ring of ordinary handles. */
 static struct list **ring_of(struct node *node) {
@@ -61,6 +62,7 @@ struct handle *handle_new(struct fs *fs, struct node *node, const struct handle 
         if (handle->snapshot)
                 handle->fd = -1;
         list_init(&handle->sibling);
+        list_init(&handle->times.link);
         handle->node = node;
         atomic_store(&handle->refs, 1);
         mutex_lock(&fs->nodes.mutex);
@@ -95,8 +97,24 @@ void handle_unref(struct fs *fs, struct handle *handle) {
         free(handle);
 }
 
+static struct share *share_of(struct fs *fs, const struct handle *handle) {
+        return node_type(handle->node) == S_IFDIR ? &fs->directories : &fs->files;
+}
+
+int handle_charge(struct fs *fs, struct handle *handle, uid_t uid) {
+        /* What stands in for a side file, or for what is not shown, has no descriptor. */
+        if (handle->fd < 0 && !handle->snapshot)
+                return 0;
+        MUTEX_SCOPE(&fs->nodes.mutex);
+        handle->uid = uid;
+        handle->charged = share_take_locked(share_of(fs, handle), uid);
+        return handle->charged ? 0 : -ENFILE;
+}
+
 void handle_close(struct fs *fs, struct handle *handle) {
         mutex_lock(&fs->nodes.mutex);
+        if (handle->charged)
+                share_give_locked(share_of(fs, handle), handle->uid);
         list_remove(&handle->all);
         if (in_ring(handle)) {
                 struct list **ring = ring_of(handle->node);
@@ -105,9 +123,9 @@ void handle_close(struct fs *fs, struct handle *handle) {
                         *ring = list_empty(&handle->sibling) ? NULL : handle->sibling.next;
                 list_remove(&handle->sibling);
         }
-        if (node_type(handle->node) == S_IFDIR)
-                dirtime_close_locked(&fs->nodes, handle->node);
+        dirtime_close_locked(&fs->nodes, &handle->times);
         mutex_unlock(&fs->nodes.mutex);
+        dirfd_unpin(&fs->dirs, handle->pinned);
         if (handle->snapshot)
                 database_closed(fs, handle->node);
         handle_unref(fs, handle);

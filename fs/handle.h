@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdatomic.h>
 
+#include "fs/dirtime.h"
 #include "fs/fs.h"
 
 /*
@@ -17,11 +18,16 @@ struct handle {
         atomic_uint refs;        /* one for the open, one for each request that uses it */
         int fd;                  /* the file's own, the snapshot's (borrowed), or -1 for an empty companion */
         bool guarded;            /* see read_guarded() */
+        bool pseudo;             /* see pseudo.h: reads go past the kernel's page cache */
         struct backing *backing; /* a reference when the kernel reads by itself, else NULL */
         struct snapshot *snapshot; /* a reference, for a database */
+        uid_t uid;                 /* whose it is, */
+        bool charged;              /* once it is counted: under nodes.mutex */
         bool uncached;             /* its reads go past the kernel's page cache */
         struct habit_reads reads;  /* while uncached */
         DIR *dir;                  /* owns fd, for a directory */
+        struct dirfd *pinned;      /* its descriptor in the cache; NULL for the root */
+        struct dirtime_open times; /* under nodes.mutex, for a directory */
         struct dirent *entry;      /* read from dir, but not passed on yet */
         off_t offset;              /* where dir stands */
 };
@@ -32,6 +38,11 @@ struct handle {
  * NULL.
  */
 struct handle *handle_new(struct fs *fs, struct node *node, const struct handle *init);
+/*
+ * Counts the handle, which is about to be given to that user. 0; -ENFILE: that would leave too few
+ * descriptors for others. No mutex held.
+ */
+int handle_charge(struct fs *fs, struct handle *handle, uid_t uid);
 /* Takes the handle off all lists and gives the open's reference back. No mutex held. */
 void handle_close(struct fs *fs, struct handle *handle);
 /*

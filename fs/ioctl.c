@@ -30,17 +30,12 @@ static int flags_of_database(struct fs *fs, struct node *node, unsigned *flags) 
                 { STATX_ATTR_NODUMP, FS_NODUMP_FL },
         };
         _cleanup_(base_closep) int fd = -1;
-        struct stat st, open_st;
         struct statx statx_st;
-        double timeout;
+        struct stat st;
 
         fd = fs_open_path(fs, node, &st);
         if (fd < 0)
                 return fd;
-        /* The name may have passed to another file since the open. */
-        if (database_stat(fs, node, &open_st, &timeout) == 0 &&
-            (st.st_dev != open_st.st_dev || st.st_ino != open_st.st_ino))
-                return -ESTALE;
         if (statx(fd, "", AT_EMPTY_PATH, 0, &statx_st) < 0)
                 return -errno;
         *flags = 0;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "fs/database.h"
 #include "fs/dirtime.h"
@@ -65,6 +66,7 @@ static void grow_locked(struct node_table *table) {
 static void insert_locked(struct node_table *table, struct node *node) {
         struct node **bucket = bucket_of_locked(table, hash_node(node));
 
+        node->generation = ++table->generation;
         node->chain = *bucket;
         *bucket = node;
         if (++table->count > table->mask + 1 + table->split)
@@ -80,19 +82,27 @@ static void remove_locked(struct node_table *table, struct node *node) {
         table->count--;
 }
 
-static bool is_node(const struct node *node, const struct stat *st, uint32_t mount) {
-        return node->kind == NODE_SHARED && node->dev == st->st_dev && node->ino == st->st_ino &&
-               node_type(node) == (st->st_mode & S_IFMT) && node->mount == mount;
+static bool is_file(const struct node *node, const struct stat *st, uint32_t incarnation) {
+        return node->dev == st->st_dev && node->ino == st->st_ino &&
+               node_type(node) == (st->st_mode & S_IFMT) && node->incarnation == incarnation;
 }
 
-static struct node *find_locked(struct node_table *table, const struct stat *st, uint32_t mount) {
-        struct node *node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino));
+static struct node *find_locked(struct node_table *table, const struct stat *st, uint32_t mount,
+                                uint32_t incarnation) {
+        struct node *node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino)), *root = table->root;
 
-        if (is_node(table->root, st, mount))
-                return table->root;
-        while (node && !is_node(node, st, mount))
+        /* While it is held nothing else gets its number. */
+        if (is_file(root, st, root->incarnation) && root->mount == mount)
+                return root;
+        while (node && (node->kind != NODE_SHARED || !is_file(node, st, incarnation) || node->mount != mount))
                 node = node->chain;
         return node;
+}
+
+static void told_locked(struct node *node, const struct stat *st) {
+        node->uid = st->st_uid;
+        node->gid = st->st_gid;
+        node->permissions = st->st_mode & ALLPERMS;
 }
 
 static struct node *node_new(const char *name, const struct stat *st, enum node_kind kind) {
@@ -108,12 +118,14 @@ static struct node *node_new(const char *name, const struct stat *st, enum node_
         node->ino = st->st_ino;
         node->kind = (uint8_t)kind;
         node->type = (uint8_t)((st->st_mode & S_IFMT) >> 12);
+        told_locked(node, st);
         if (kind == NODE_SHARED && S_ISDIR(st->st_mode)) {
                 node->times = calloc(1, sizeof(*node->times));
                 if (!node->times) {
                         free(node);
                         return NULL;
                 }
+                dirtime_init(node->times);
         }
         return node;
 }
@@ -129,7 +141,7 @@ static struct node *node_free(struct node *node) {
         return NULL;
 }
 
-int node_table_init(struct node_table *table, const struct stat *root, uint32_t mount) {
+int node_table_init(struct node_table *table, const struct stat *root, uint32_t mount, uint32_t incarnation) {
         *table = (struct node_table){ .room = BUCKETS_MIN, .mask = BUCKETS_MIN - 1 };
         table->buckets = calloc(BUCKETS_MIN, sizeof(*table->buckets));
         table->root = node_new("", root, NODE_SHARED);
@@ -141,6 +153,10 @@ int node_table_init(struct node_table *table, const struct stat *root, uint32_t 
         }
         table->root->refs = 1;
         table->root->mount = mount;
+        table->root->incarnation = incarnation;
+        /* An old mount's nodes may have had the same addresses. */
+        if (getrandom(&table->generation, sizeof(table->generation), GRND_NONBLOCK) < 0)
+                table->generation = (uint32_t)base_now_ns();
         mutex_init(&table->mutex, MUTEX_RANK_NODES);
         return 0;
 }
@@ -234,25 +250,27 @@ static int place_locked(struct node_table *table, struct node *node, struct node
 }
 
 int node_lookup(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-                uint32_t mount, struct node **out) {
+                uint32_t mount, uint32_t incarnation, struct node **out) {
         MUTEX_SCOPE(&table->mutex);
         struct node *node;
         int r;
 
         if (!S_ISDIR(st->st_mode))
                 mount = 0;
-        node = find_locked(table, st, mount);
+        node = find_locked(table, st, mount, incarnation);
         if (node == table->root)
                 return -ELOOP;
         if (node) {
                 r = place_locked(table, node, parent, name);
                 if (r < 0)
                         return r;
+                told_locked(node, st);
         } else {
                 node = node_new(name, st, NODE_SHARED);
                 if (!node)
                         return -ENOMEM;
                 node->mount = mount;
+                node->incarnation = incarnation;
                 node->parent = node_ref_locked(table, parent);
                 insert_locked(table, node);
         }
@@ -262,18 +280,19 @@ int node_lookup(struct node_table *table, struct node *parent, const char *name,
 }
 
 int node_fresh(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-               enum node_kind kind, struct node **out) {
+               uint32_t incarnation, enum node_kind kind, struct node **out) {
         struct node *node = node_new(name, st, kind);
 
         if (!node)
                 return -ENOMEM;
         if (kind == NODE_DATABASE) {
-                node->database = database_new();
+                node->database = database_new(st);
                 if (!node->database) {
                         free(node);
                         return -ENOMEM;
                 }
         }
+        node->incarnation = incarnation;
         MUTEX_SCOPE(&table->mutex);
         node->parent = node_ref_locked(table, parent);
         node->nlookup = 1;
@@ -283,19 +302,35 @@ int node_fresh(struct node_table *table, struct node *parent, const char *name, 
 }
 
 struct node *node_lookup_unopened(struct node_table *table, struct node *parent, const char *name,
-                                  const struct stat *st, enum node_kind kind) {
+                                  const struct stat *st, uint32_t incarnation, enum node_kind kind) {
         struct node *node, *oldest = NULL;
 
         MUTEX_SCOPE(&table->mutex);
         /* New ones are put at the head of the chain. */
         for (node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino)); node; node = node->chain)
-                if (node->kind == kind && node->dev == st->st_dev && node->ino == st->st_ino &&
-                    node->parent == parent && strcmp(node->name, name) == 0 &&
-                    (kind != NODE_DATABASE || database_is_unopened_locked(node->database)))
+                if (node->kind == kind && is_file(node, st, incarnation) && node->parent == parent &&
+                    strcmp(node->name, name) == 0 &&
+                    (kind != NODE_DATABASE || (database_is_unopened_locked(node->database) &&
+                                               database_is_of_locked(node->database, st))))
                         oldest = node;
-        if (oldest)
-                oldest->nlookup++;
+        if (!oldest)
+                return NULL;
+        oldest->nlookup++;
+        told_locked(oldest, st);
+        if (kind == NODE_DATABASE)
+                database_looked_up_locked(oldest->database);
         return oldest;
+}
+
+void node_told(struct node_table *table, struct node *node, const struct stat *st) {
+        MUTEX_SCOPE(&table->mutex);
+        told_locked(node, st);
+}
+
+bool node_permits_like(struct node_table *table, struct node *node, const struct stat *st) {
+        MUTEX_SCOPE(&table->mutex);
+        return node->uid == st->st_uid && node->gid == st->st_gid &&
+               node->permissions == (st->st_mode & ALLPERMS);
 }
 
 void node_place(struct node_table *table, struct node *node, struct node_place *place) {

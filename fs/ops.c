@@ -4,6 +4,8 @@
  *
  * access is not here: the kernel checks permissions itself (default_permissions, and POSIX ACLs through
  * FUSE_CAP_POSIX_ACL, without which the mode's group bits of a file with an ACL would give away too much).
+ * But in a user namespace, where the kernel knows only one user and one group of his, his rights are judged
+ * when we open the file as him, and FUSE_CAP_POSIX_ACL would turn default_permissions on.
  */
 #include <errno.h>
 
@@ -28,13 +30,17 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn) {
          */
         conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
         conn->want |= conn->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_POSIX_ACL | FUSE_CAP_CACHE_SYMLINKS);
+        fs->asked = true;
+        if (fs->own_rights)
+                conn->want &= ~(unsigned)FUSE_CAP_POSIX_ACL;
         agreement_make(&fs->agreement, conn);
         conn->max_background = BACKGROUND_MAX;
         /* libfuse tells the kernel by this how much it may read at a time. */
         if (conn->max_write > BUFFER_SIZE)
                 conn->max_write = BUFFER_SIZE;
         conn->congestion_threshold = BACKGROUND_CONGESTION;
-        fs->ready();
+        /* libfuse demands that this is what the mount option says. */
+        conn->max_read = fs->max_read;
 }
 
 /* ---- everything that writes: the mount is read-only, so the kernel lets hardly any of these through ---- */

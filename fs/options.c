@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/fstab.h"
 #include "snapshot/base.h"
 
 #define BUSY_TIMEOUT_DEFAULT_MS 5000
@@ -31,6 +32,11 @@ enum {
         KEY_HELP,
         KEY_VERSION,
         KEY_ALLOW_ROOT,
+        KEY_MAX_READ,
+        KEY_NOSYMFOLLOW,
+        KEY_REMOUNT,
+        KEY_SOURCE,
+        KEY_STRICT,
 };
 
 static const struct fuse_opt specs[] = {
@@ -51,6 +57,12 @@ static const struct fuse_opt specs[] = {
         FUSE_OPT_KEY("-V", KEY_VERSION),
         FUSE_OPT_KEY("--version", KEY_VERSION),
         FUSE_OPT_KEY("allow_root", KEY_ALLOW_ROOT),
+        FUSE_OPT_KEY("max_read=", KEY_MAX_READ),
+        FUSE_OPT_KEY("nosymfollow", KEY_NOSYMFOLLOW),
+        FUSE_OPT_KEY("remount", KEY_REMOUNT),
+        FUSE_OPT_KEY("-S ", KEY_SOURCE),
+        FUSE_OPT_KEY("--source=", KEY_SOURCE),
+        FUSE_OPT_KEY("strict=", KEY_STRICT),
         FUSE_OPT_END,
 };
 
@@ -99,12 +111,37 @@ static int set_string(char **out, const char *value) {
         return *out ? 0 : complain("out of memory", value);
 }
 
+/* Appends a directory. */
+static int add_source(struct options *options, const char *arg) {
+        if (*arg == '\0')
+                return complain("a directory has no name", arg);
+        if (options->source_count == OPTIONS_SOURCES_MAX)
+                return complain("too many sources", arg);
+        return set_string(&options->sources[options->source_count++], arg);
+}
+
 static int on_positional(struct options *options, const char *arg) {
-        if (!options->source)
-                return set_string(&options->source, arg);
-        if (!options->mountpoint)
-                return set_string(&options->mountpoint, arg);
-        return complain("one argument too many (see litesnapfs -h)", arg);
+        if (options->place_count == ARRAY_SIZE(options->places))
+                return complain(options->command
+                                        ? "one directory too many: give each further source as -S SOURCE"
+                                        : "one argument too many (see litesnapfs -h)",
+                                arg);
+        return set_string(&options->places[options->place_count++], arg);
+}
+
+static int on_max_read(struct options *options, const char *value) {
+        uint64_t number;
+
+        if (parse_number(value, strlen(value), INT_MAX, &number) < 0)
+                return complain("max_read is a number of bytes", value);
+        options->max_read = (unsigned)number;
+        return 1;
+}
+
+static int on_remount(void) {
+        fprintf(stderr,
+                "litesnapfs: a mount cannot be changed: unmount it, and mount it with the new options\n");
+        return -1;
 }
 
 static int on_snapshot_dir(struct options *options, const char *value) {
@@ -157,13 +194,13 @@ static int find_word(const char *value, const char *const *words, size_t count) 
 static int on_engine(struct options *options, const char *value) {
         static const char *const words[] = {
                 [STORE_ENGINE_AUTO] = "auto",
-                [STORE_ENGINE_COPY] = "copy",
+                [STORE_ENGINE_BACKUP] = "backup",
                 [STORE_ENGINE_REFLINK] = "reflink",
         };
         int i = find_word(value, words, ARRAY_SIZE(words));
 
         if (i < 0)
-                return complain("engine is auto, copy or reflink", value);
+                return complain("engine is auto, backup or reflink", value);
         options->store.engine = (enum store_engine)i;
         return 0;
 }
@@ -189,6 +226,16 @@ static int on_passthrough(struct options *options, const char *value) {
         if (i < 0)
                 return complain("passthrough is auto or off", value);
         options->passthrough = i == 1;
+        return 0;
+}
+
+static int on_strict(struct options *options, const char *value) {
+        static const char *const words[] = { "off", "on" };
+        int i = find_word(value, words, ARRAY_SIZE(words));
+
+        if (i < 0)
+                return complain("strict is on or off", value);
+        options->strict = i == 1;
         return 0;
 }
 
@@ -238,29 +285,75 @@ static int on_option(void *userdata, const char *arg, int key, struct fuse_args 
         case KEY_ALLOW_ROOT:
                 options->allow_root = true;
                 return 1;
+        case KEY_MAX_READ:
+                return on_max_read(options, value);
+        case KEY_NOSYMFOLLOW:
+                options->nosymfollow = true;
+                return 0;
+        case KEY_REMOUNT:
+                return on_remount();
+        case KEY_SOURCE:
+                return add_source(options, arg[1] == 'S' ? arg + 2 : value);
+        case KEY_STRICT:
+                return on_strict(options, value);
         default:
-                return 1;
+                return fstab_ignores(arg) ? 0 : 1;
         }
+}
+
+/* Cuts the command line in two at "--". How long the first part is. */
+static int find_command(struct options *options, int argc, char **argv) {
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--") == 0) {
+                        options->command = argv + i + 1;
+                        return i;
+                }
+        return argc;
+}
+
+/* Which directory is what. 0 or -1 after a message. */
+static int settle_places(struct options *options) {
+        if (!options->command) {
+                if (options->source_count > 0)
+                        return complain("several sources need a command: -S SOURCE ... -- COMMAND",
+                                        options->sources[0]);
+                if (options->place_count < 2) {
+                        fprintf(stderr, "litesnapfs: SOURCE and MOUNTPOINT are needed (see litesnapfs -h)\n");
+                        return -1;
+                }
+        } else if (!*options->command) {
+                fprintf(stderr, "litesnapfs: a COMMAND is needed behind -- (see litesnapfs -h)\n");
+                return -1;
+        } else if (options->place_count == 2 && options->source_count > 0) {
+                return complain("only one source can be shown at a mountpoint", options->places[1]);
+        }
+        if (options->place_count > 0 && add_source(options, options->places[0]) < 0)
+                return -1;
+        if (options->source_count == 0) {
+                fprintf(stderr, "litesnapfs: a SOURCE is needed before -- (see litesnapfs -h)\n");
+                return -1;
+        }
+        options->mountpoint = options->place_count == 2 ? options->places[1] : NULL;
+        return 0;
 }
 
 int options_init(struct options *options, int argc, char **argv) {
         *options = (struct options){ .store.busy_timeout_ms = BUSY_TIMEOUT_DEFAULT_MS,
                                      .store.linger_s = LINGER_DEFAULT_S,
-                                     .passthrough = true };
-        options->fuse = (struct fuse_args)FUSE_ARGS_INIT(argc, argv);
+                                     .passthrough = true,
+                                     .strict = true };
+        options->fuse = (struct fuse_args)FUSE_ARGS_INIT(find_command(options, argc, argv), argv);
         if (fuse_opt_parse(&options->fuse, options, specs, on_option) < 0)
                 return -EINVAL;
-        if (options->action == OPTIONS_MOUNT && !options->mountpoint) {
-                fprintf(stderr, "litesnapfs: SOURCE and MOUNTPOINT are needed (see litesnapfs -h)\n");
-                return -EINVAL;
-        }
-        return 0;
+        return options->action != OPTIONS_MOUNT || settle_places(options) == 0 ? 0 : -EINVAL;
 }
 
 void options_deinit(struct options *options) {
         fuse_opt_free_args(&options->fuse);
-        free(options->source);
-        free(options->mountpoint);
+        for (unsigned i = 0; i < options->place_count; i++)
+                free(options->places[i]);
+        for (unsigned i = 0; i < options->source_count; i++)
+                free(options->sources[i]);
         free(options->snapshot_dir);
 }
 
@@ -282,44 +375,4 @@ int options_finish(struct options *options, const char *source_path) {
         if (fuse_opt_insert_arg(&options->fuse, 1, first) < 0 || fuse_opt_add_arg(&options->fuse, "-oro") < 0)
                 return -ENOMEM;
         return 0;
-}
-
-void options_help(void) {
-        puts("usage: litesnapfs [options] SOURCE MOUNTPOINT\n"
-             "\n"
-             "Shows the directory SOURCE at MOUNTPOINT, read-only, with every SQLite database in it as one\n"
-             "consistent file. Unmount with umount or fusermount3 -u.\n"
-             "\n"
-             "    -f                     stay in the foreground, log to stderr\n"
-             "    -d                     the same, with debugging messages\n"
-             "    -h, --help             print this\n"
-             "    -V, --version          print the version\n"
-             "    -o snapshot_dir=DIR    where snapshots take space, nameless ($TMPDIR, else /var/tmp)\n"
-             "    -o busy_timeout=MS     how long an open waits for a locked database (5000)\n"
-             "    -o max_space=SIZE      how much all snapshots may take together: bytes, or K, M, G, T (no "
-             "limit)\n"
-             "    -o engine=ENGINE       how snapshots are made: auto (read in place where that harms\n"
-             "                           nobody; else reflink where the file system can, else copy), copy\n"
-             "                           (the same before an open is answered), reflink (the same, with a\n"
-             "                           warning where it has to copy)\n"
-             "    -o accept_quiet=SECONDS  accept a database that is locked and has no journal, when it was "
-             "not\n"
-             "                           written for so long and passes integrity_check (never)\n"
-             "    -o racy=HOW            a commit may follow in the second that a database's times are in, "
-             "and\n"
-             "                           rsync would miss it: smudge (show the end of the second before "
-             "until\n"
-             "                           it is over), wait (opens wait for its end), off (smudge)\n"
-             "    -o linger=SECONDS      how long an unchanged snapshot is kept for the next open (10)\n"
-             "    -o require_locks       refuse databases where locks may not reach other hosts (NFS, SMB, "
-             "...)\n"
-             "    -o passthrough=HOW     whether the kernel reads files by itself: auto (where it can: Linux "
-             "6.9,\n"
-             "                           root), off\n"
-             "    -o one_file_system     show what is mounted inside SOURCE as empty directories\n"
-             "\n"
-             "and of FUSE's own:");
-        fflush(stdout);
-        fuse_lowlevel_help();
-        fflush(stdout);
 }

@@ -75,12 +75,19 @@ void passthrough_init(struct passthrough *passthrough, const struct agreement *a
         *passthrough = (struct passthrough){ .agreement = agreement,
                                              .wanted = wanted && geteuid() == 0,
                                              .quiet_fd = -1 };
-        if (!passthrough->wanted || fstat(root_fd, &st) < 0)
+        /* For symlinks it is of use in any case. */
+        if (geteuid() != 0 || fstat(root_fd, &st) < 0)
                 return;
         passthrough->quiet_dev = st.st_dev;
         passthrough->quiet_fd = clone_quietly(root_fd);
-        if (passthrough->quiet_fd < 0)
+        if (passthrough->quiet_fd < 0 && passthrough->wanted)
                 say_why(passthrough, -passthrough->quiet_fd);
+}
+
+static bool is_same(int fd, const struct stat *st) {
+        struct stat now;
+
+        return fstat(fd, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino;
 }
 
 void passthrough_deinit(struct passthrough *passthrough) {
@@ -88,7 +95,7 @@ void passthrough_deinit(struct passthrough *passthrough) {
 }
 
 /* Opens the file once more, through the clone. Descriptor or -errno. */
-static int open_by_handle(struct passthrough *passthrough, int path_fd) {
+static int open_by_handle(struct passthrough *passthrough, int path_fd, int flags) {
         union {
                 struct file_handle handle;
                 char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
@@ -98,8 +105,7 @@ static int open_by_handle(struct passthrough *passthrough, int path_fd) {
         name.handle.handle_bytes = MAX_HANDLE_SZ;
         if (name_to_handle_at(path_fd, "", &name.handle, &mount_id, AT_EMPTY_PATH) < 0)
                 return -errno;
-        fd = open_by_handle_at(passthrough->quiet_fd, &name.handle,
-                               O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        fd = open_by_handle_at(passthrough->quiet_fd, &name.handle, flags | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
 }
 
@@ -110,10 +116,42 @@ int passthrough_open(struct passthrough *passthrough, int path_fd, const struct 
             st->st_dev != passthrough->quiet_dev)
                 return -EOPNOTSUPP;
         mutex_assert_none_held();
-        fd = open_by_handle(passthrough, path_fd);
+        fd = open_by_handle(passthrough, path_fd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 say_why(passthrough, -fd);
         return fd;
+}
+
+/* Whether reading the link would move its access time, as far as its mount says; see relatime in mount(8). */
+static bool would_move(int link_fd, const struct stat *st) {
+        time_t day_ago = time(NULL) - 24 * 3600 + 60;
+        struct statvfs mount;
+
+        if (fstatvfs(link_fd, &mount) < 0)
+                return true;
+        if (mount.f_flag & (ST_NOATIME | ST_RDONLY))
+                return false;
+        return !(mount.f_flag & ST_RELATIME) || st->st_atim.tv_sec < day_ago ||
+               base_timespec_compare(st->st_atim, st->st_mtim) <= 0 ||
+               base_timespec_compare(st->st_atim, st->st_ctim) <= 0;
+}
+
+ssize_t passthrough_readlink(struct passthrough *passthrough, int dirfd, const char *name, int link_fd,
+                             const struct stat *st, char *target, size_t size) {
+        _cleanup_(base_closep) int quiet = -1, again = -1;
+        ssize_t n;
+
+        mutex_assert_none_held();
+        if (passthrough->quiet_fd >= 0 && would_move(link_fd, st)) {
+                if (st->st_dev == passthrough->quiet_dev)
+                        again = open_by_handle(passthrough, link_fd, O_PATH | O_NOFOLLOW);
+                if (again < 0) {
+                        quiet = clone_quietly(dirfd);
+                        again = quiet < 0 ? quiet : openat(quiet, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+                }
+        }
+        n = readlinkat(again >= 0 && is_same(again, st) ? again : link_fd, "", target, size);
+        return n < 0 ? -errno : n;
 }
 
 bool passthrough_is_quiet(struct passthrough *passthrough, int fd) {

@@ -38,6 +38,13 @@ int passthrough_open(struct passthrough *passthrough, int path_fd, const struct 
 /* Whether that holds for fd, however it was opened. */
 bool passthrough_is_quiet(struct passthrough *passthrough, int fd);
 
+/*
+ * readlinkat(2) of name in dirfd, a symlink that link_fd (O_PATH) with that stat is: without moving its
+ * access time, where we are root. There is no O_NOATIME for symlinks. Length or -errno. Does I/O.
+ */
+ssize_t passthrough_readlink(struct passthrough *passthrough, int dirfd, const char *name, int link_fd,
+                             const struct stat *st, char *target, size_t size);
+
 /* Gives the kernel a file. One reference, or NULL when that is not possible. No mutex held. */
 struct backing *backing_new(struct passthrough *passthrough, int fd);
 struct backing *backing_ref(struct backing *backing);

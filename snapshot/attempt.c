@@ -248,7 +248,7 @@ static int explain(const struct opening *opening, int r) {
                          "may read the database may read "
                          "it: it was not made by SQLite, and is not used",
                          path);
-        else if (r != -ESTALE)
+        else if (r != -ESTALE && r != -EAGAIN)
                 base_log(BASE_LOG_ERROR, "%s: cannot read it, or what lies beside it: %s", path,
                          strerror(-r));
         return r == -EPERM ? -EACCES : r;

@@ -20,6 +20,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum {
         SUPER_MOST = 512,
@@ -64,7 +66,7 @@ static int read_super(int fd, uint64_t size, char name[SUPER_MOST + 1]) {
 static bool there(int dirfd, const char *name) {
         struct stat st;
 
-        return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
 }
 
 /* Whether nothing has happened there since the transaction of our journal, but the deletion of its
@@ -84,32 +86,84 @@ static bool still_since(const struct store_file *file, int dirfd, const char *ow
         return base_timespec_compare(dir.st_mtim, ours.st_mtim) <= 0;
 }
 
-static enum journal_state judge_super(const struct store_file *file, char *path) {
-        char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+/*
+ * Opens a directory by an absolute path that a stranger has written, for names in it to be looked up, with
+ * the rights of the database's owner. No file system is entered but the root's and the database's own: so no
+ * automount is triggered, no server that hangs is asked, and nothing is looked up in a mount of ours. The
+ * descriptor or -1.
+ */
+static int open_named(char *path, const struct stat *here) {
+        int at = open("/", O_PATH | O_CLOEXEC);
+        struct stat st;
+        dev_t root;
+
+        if (at < 0 || fstat(at, &st) < 0)
+                return at;
+        root = st.st_dev;
+        for (char *rest = path, *part; at >= 0 && (part = strsep(&rest, "/"));) {
+                _cleanup_(base_closep) int up = at;
+
+                if (!*part) {
+                        up = -1;
+                        continue;
+                }
+                at = openat(up, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+                if (at < 0)
+                        break;
+                if (fstat(at, &st) < 0 || !S_ISDIR(st.st_mode) ||
+                    (st.st_dev != root && st.st_dev != here->st_dev))
+                        base_closep(&at);
+        }
+        return at;
+}
+
+static enum journal_state judge_named(const struct store_file *file, char *path, const char *name) {
         _cleanup_(base_closep) int dirfd = -1;
-        size_t length = strlen(name);
         struct stat here, named;
         char owner[256];
 
-        /* A name so random is enough to go by, wherever the tree is mounted now. */
-        if (there(file->dirfd, name))
-                return JOURNAL_VALID;
-        if (!slash || length <= SUPER_SUFFIX || length >= sizeof(owner))
+        if (fstat(file->dirfd, &here) < 0)
                 return JOURNAL_UNKNOWN;
-        *slash = 0;
-        dirfd = open(*path ? path : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        *slash = '/';
-        if (dirfd < 0 || fstat(file->dirfd, &here) < 0 || fstat(dirfd, &named) < 0)
+        dirfd = open_named(path, &here);
+        if (dirfd < 0 || fstat(dirfd, &named) < 0)
                 return JOURNAL_UNKNOWN;
         if (here.st_dev == named.st_dev && here.st_ino == named.st_ino)
                 return JOURNAL_STALE;
         if (there(dirfd, name))
                 return JOURNAL_VALID;
-        snprintf(owner, sizeof(owner), "%.*s", (int)(length - SUPER_SUFFIX), name);
+        snprintf(owner, sizeof(owner), "%.*s", (int)(strlen(name) - SUPER_SUFFIX), name);
         return still_since(file, dirfd, owner) ? JOURNAL_STALE : JOURNAL_UNKNOWN;
 }
 
-static int look_inside(const struct store_file *file, struct journal *journal, int fd) {
+/*
+ * The calling thread's rights to files become those of main's owner, if they can be had, or its own again (0,
+ * 0). Without a file's owner's groups: who has less rights sees less.
+ */
+static void act_as(uid_t uid, gid_t gid) {
+        if (geteuid() != 0)
+                return;
+        syscall(SYS_setfsgid, gid);
+        syscall(SYS_setfsuid, uid);
+}
+
+static enum journal_state judge_super(const struct store_file *file, const struct stat *main, char *path) {
+        char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+        enum journal_state state;
+
+        /* A name so random is enough to go by, wherever the tree is mounted now. */
+        if (there(file->dirfd, name))
+                return JOURNAL_VALID;
+        if (!slash || *path != '/' || strlen(name) <= SUPER_SUFFIX || strlen(name) > 255)
+                return JOURNAL_UNKNOWN;
+        *slash = 0;
+        act_as(main->st_uid, main->st_gid);
+        state = judge_named(file, path, name);
+        act_as(geteuid(), getegid());
+        return state;
+}
+
+static int look_inside(const struct store_file *file, const struct stat *main, struct journal *journal,
+                       int fd) {
         char super[SUPER_MOST + 1];
         ssize_t n;
         int r;
@@ -128,7 +182,7 @@ static int look_inside(const struct store_file *file, struct journal *journal, i
         if (r <= 0)
                 return r;
         journal->size_alone = journal->size - (uint64_t)r - 20;
-        journal->state = judge_super(file, super);
+        journal->state = judge_super(file, main, super);
         return 0;
 }
 
@@ -146,7 +200,7 @@ int journal_look(const struct store_file *file, const struct stat *main, struct 
         journal->ino = st.st_ino;
         journal->mtime = st.st_mtim;
         journal->size = (uint64_t)st.st_size;
-        return look_inside(file, journal, *fd);
+        return look_inside(file, main, journal, *fd);
 }
 
 bool journal_equal(const struct journal *a, const struct journal *b) {

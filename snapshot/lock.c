@@ -39,12 +39,17 @@ static int set(int fd, short type, off_t start, off_t length) {
         return 0;
 }
 
-static int held(int fd, off_t start, off_t length) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length };
+/* Would a lock of that type be refused? */
+static int refused(int fd, short type, off_t start, off_t length) {
+        struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length };
 
         if (fcntl(fd, GET_LOCK, &lock) < 0)
                 return -errno;
         return lock.l_type != F_UNLCK;
+}
+
+static int held(int fd, off_t start, off_t length) {
+        return refused(fd, F_WRLCK, start, length);
 }
 
 int lock_shared(int fd) {
@@ -81,6 +86,16 @@ int lock_reserved_held(int fd) {
 
 int lock_in_use(int fd) {
         return held(fd, SHARED_FIRST, SHARED_SIZE - 1);
+}
+
+int lock_excluded(int fd) {
+        int r = refused(fd, F_RDLCK, PENDING_BYTE, 1);
+
+        return r == 0 ? refused(fd, F_RDLCK, SHARED_FIRST, SHARED_SIZE) : r;
+}
+
+int lock_exclusive(int fd) {
+        return set(fd, F_WRLCK, PENDING_BYTE, 2 + SHARED_SIZE);
 }
 
 int lock_index_shared(int fd, int which) {

@@ -3,8 +3,8 @@
  * only locks that belong to an open file description (F_OFD_SETLK, fcntl(2)). A POSIX record lock would be
  * dropped by any close of any descriptor of this process on the same file, be it a passed-through hard link;
  * these are not, so descriptors may be opened and closed anywhere at will. They conflict with the POSIX locks
- * of SQLite in other processes as POSIX locks would. Only read locks are ever taken: a descriptor opened for
- * reading suffices.
+ * of SQLite in other processes as POSIX locks would. Of a source only read locks are ever taken: a descriptor
+ * opened for reading suffices.
  *
  * The bytes: "File Locking Notes" of SQLite's os.h; the -shm's: "WAL-Index Locks" of walformat.html.
  */
@@ -33,6 +33,15 @@ int lock_reserved_held(int fd);
  * during a transaction. Takes nothing. 1, 0, -errno.
  */
 int lock_in_use(int fd);
+
+/* Would a reader be refused SHARED now? Takes nothing. 1, 0, -errno. */
+int lock_excluded(int fd);
+/*
+ * SQLite's EXCLUSIVE: nobody has the database locked, and nobody gets a lock until fd is closed or
+ * lock_unshare() is called. For a file that is to be replaced, never for a source; fd is open for writing. 0,
+ * -EBUSY, -errno. Never waits.
+ */
+int lock_exclusive(int fd);
 
 /* The locks of the WAL-index. */
 enum lock_index {

@@ -78,7 +78,10 @@ static int try_begin(struct pin *pin) {
                 r = format_index_parse(&pin->index, head);
         if (r < 0)
                 return r;
-        which = choose_lock(head, &pin->index);
+        /* Left by a writer that was killed between the new header and the counters. */
+        if (r == 0 && pin->index.backfilled > pin->index.last_frame)
+                r = -EAGAIN;
+        which = r < 0 ? r : choose_lock(head, &pin->index);
         if (which < 0)
                 return which;
         r = lock_index_shared(pin->shm_fd, LOCK_INDEX_READ + which);

@@ -21,8 +21,8 @@ struct store;
 struct store_ticket;
 
 enum store_engine {
-        STORE_ENGINE_AUTO, /* read in place while it stands still; then reflink where possible, else copy */
-        STORE_ENGINE_COPY,    /* reflink where possible, else copy, before an open is answered */
+        STORE_ENGINE_AUTO,   /* read in place while it stands still; then reflink where possible, else copy */
+        STORE_ENGINE_BACKUP, /* a whole copy (a reflink where possible) before an open is answered */
         STORE_ENGINE_REFLINK, /* the same, with a warning where it has to copy */
 };
 

@@ -45,28 +45,33 @@ static bool first_time(struct store *store, dev_t dev) {
         return true;
 }
 
-int unsafe_check(struct store *store, int fd, const char *path) {
+const char *unsafe_name(int fd) {
         struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return NULL;
+        for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++)
+                if ((uint32_t)fs.f_type == unsafe[i].magic)
+                        return unsafe[i].name;
+        return NULL;
+}
+
+int unsafe_check(struct store *store, int fd, const char *path) {
+        const char *name = unsafe_name(fd);
         struct stat st;
 
-        if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+        if (fstat(fd, &st) < 0)
                 return -errno;
-        for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++) {
-                if ((uint32_t)fs.f_type != unsafe[i].magic)
-                        continue;
-                if (store->config.require_locks) {
-                        base_log(BASE_LOG_ERROR,
-                                 "%s: refused: on %s, whose locks may not reach everybody (require_locks)",
-                                 path, unsafe[i].name);
-                        return -ENOLCK;
-                }
-                if (first_time(store, st.st_dev))
-                        base_log(BASE_LOG_WARNING,
-                                 "%s: on %s: if its locks do not reach every host that writes there, neither "
-                                 "SQLite nor "
-                                 "this mount can see those writers",
-                                 path, unsafe[i].name);
-                return 0;
+        if (name && store->config.require_locks) {
+                base_log(BASE_LOG_ERROR,
+                         "%s: refused: on %s, whose locks may not reach everybody (require_locks)", path,
+                         name);
+                return -ENOLCK;
         }
+        if (name && first_time(store, st.st_dev))
+                base_log(BASE_LOG_WARNING,
+                         "%s: on %s: if its locks do not reach every host that writes there, neither SQLite "
+                         "nor this program can see those writers",
+                         path, name);
         return 0;
 }

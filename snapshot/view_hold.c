@@ -87,16 +87,18 @@ static int hold_rollback(struct view *view, struct cache *wals) {
         int r = view_note_main(view);
 
         if (r == 0)
+                r = view_journal_is_hot(view);
+        if (r > 0)
+                return -EAGAIN;
+        if (r == 0)
                 r = version_look(&view->version, view->file, view->main_fd, &view->main, wals);
         if (r == 0 && version_through_wal(&view->version))
                 r = -EBUSY;
         if (r == 0)
                 r = set_size(view, view->head, (uint64_t)view->main.st_size);
-        if (r == 0)
-                r = view_journal_is_hot(view);
         view->proof = PROOF_LOCK;
         view->doubtful = unsettled(view);
-        return r > 0 ? -EAGAIN : r;
+        return r;
 }
 
 /* The pages of a WAL that nobody has open. 0 or -errno. */

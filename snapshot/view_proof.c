@@ -64,27 +64,31 @@ static int verify_scanned(const struct view *view) {
         return verify_main(view);
 }
 
-/* A live WAL: its index shows no checkpoint beyond the version, and no new beginning. */
+/*
+ * A live WAL: its index shows no checkpoint beyond the version, and no new beginning. Main is looked at
+ * before the index: what a checkpoint that begins in between writes is then no reason to doubt.
+ */
 int view_verify_index(const struct view *view) {
+        const struct pin *pin = view->pin;
         struct format_index_look now;
         struct stat st;
-        int r = pin_look(view->pin, &now);
+        int r;
 
+        if (fstat(view->main_fd, &st) < 0)
+                return -errno;
+        r = pin_look(pin, &now);
         if (r < 0)
                 return r;
-        if (memcmp(now.salt, view->pin->index.salt, sizeof(now.salt)) != 0 ||
-            now.attempted > view->pin->index.last_frame || now.attempted < view->pin->index.attempted)
+        if (memcmp(now.salt, pin->index.salt, sizeof(now.salt)) != 0 ||
+            now.attempted > pin->index.last_frame || now.attempted < pin->index.attempted)
                 return -ESTALE;
-        if (!still_named(view, "-wal", view->pin->wal_fd) || !still_named(view, "-shm", view->pin->shm_fd))
+        if (!still_named(view, "-wal", pin->wal_fd) || !still_named(view, "-shm", pin->shm_fd))
                 return -ESTALE;
-        /* No checkpoint was under way, none has begun: then nothing may have been written to the main file.
-         * It was if somebody copied another file over it. */
-        if (view->pin->index.backfilled == view->pin->index.attempted &&
-            now.attempted == view->pin->index.attempted && now.backfilled == view->pin->index.backfilled) {
-                if (fstat(view->main_fd, &st) < 0)
-                        return -errno;
-                return version_same_bytes(&view->main, &st) ? 0 : -ESTALE;
-        }
+        /* No checkpoint was under way, none has begun: then nothing may have been written to main. It was if
+         * somebody copied another file over it. */
+        if (pin->index.backfilled == pin->index.attempted && now.attempted == pin->index.attempted &&
+            now.backfilled == pin->index.backfilled && !version_same_bytes(&view->main, &st))
+                return -ESTALE;
         return 0;
 }
 

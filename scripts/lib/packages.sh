@@ -7,7 +7,8 @@ packages_run=(gcc libc6-dev meson ninja-build pkg-config libfuse3-dev libsqlite3
 packages_demonstration=(sqlite3 rsync)
 # More, for the tests (scripts/test, scripts/soak).
 packages_test=(sqlite3 rsync tar attr acl clang shellcheck python3 util-linux procps e2fsprogs borgbackup restic mc file less
-        inotify-tools squashfs-tools xfsprogs btrfs-progs bindfs)
+        inotify-tools squashfs-tools xfsprogs btrfs-progs bindfs spin strace mandoc bsdutils
+        systemd)
 
 packages_missing() {
         local package

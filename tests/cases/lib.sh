@@ -4,7 +4,7 @@
 # As root a case runs in mount and process namespaces of its own, so that even a case that is killed takes its
 # mounts, daemons and writers with it, and so that /dev/fuse can be given to ordinary users without changing the machine.
 #
-# The build sets LITESNAPFS, LITESNAPFS_PACED, LITESNAPFS_POSIX_LOCKS, TORTURE_WRITER, TORTURE_READER, WIDE_INODES and SANITIZER.
+# The build sets LITESNAP, LITESNAPFS, LITESNAPFS_PACED, LITESNAPFS_POSIX_LOCKS, TORTURE_WRITER, TORTURE_READER, WIDE_INODES and SANITIZER.
 # shellcheck shell=bash
 
 set -Eeuo pipefail
@@ -100,7 +100,7 @@ wait_for() {
 
 # A zombie is gone: it holds nothing any more.
 is_gone() {
-        ! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null
+        ! grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null
 }
 
 is_mounted() {
@@ -327,6 +327,15 @@ finish_job() {
 
 # ---- the end ----------------------------------------------------------------------------------------------------
 
+# A bind mount is of the same file system as what it shows: rm would go through it and empty that.
+all_unmounted() {
+        local mount
+        while read -r mount; do
+                umount -l "$mount" 2>/dev/null
+        done < <(awk -v below="$T/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | tac)
+        ! awk '{ print $5 }' /proc/self/mountinfo | grep -Fq "$T/"
+}
+
 case_end() {
         local status=$? report pid mount
         trap - EXIT ERR
@@ -357,8 +366,10 @@ case_end() {
         fi
         if [ -n "${CASE_KEEP:-}" ]; then
                 echo "kept: $T"
-        else
+        elif all_unmounted; then
                 rm -rf --one-file-system "$T"
+        else
+                echo "kept, since something is still mounted there: $T"
         fi
         exit $status
 }

@@ -26,6 +26,7 @@ struct reader_options {
         uint64_t snapshots, readers, seconds, seed;
         bool expect_bad; /* a self-test: the path is the raw file, and the judge must say so */
         bool via_backup; /* a self-test: take the copy by sqlite3_backup, and the judge must be content */
+        bool via_command; /* the path is a command that writes a copy to its standard output */
 };
 
 /* Shared by all readers. */
@@ -208,13 +209,37 @@ static int reader_backup(struct reader *reader, uint64_t *begun) {
         return rc == SQLITE_DONE ? 0 : -EIO;
 }
 
+/* The state is chosen before the first byte comes, and after the command was started. */
+static int reader_command(struct reader *reader, uint64_t *begun) {
+        FILE *pipe = popen(reader->options->path, "re");
+        size_t n;
+
+        if (!pipe)
+                torture_die("%s: %s", reader->options->path, strerror(errno));
+        reader->size = 0;
+        do {
+                if (reader->room - reader->size < 1 << 20) {
+                        reader->room = 2 * reader->room + (2 << 20);
+                        reader->bytes = realloc(reader->bytes, reader->room);
+                        if (!reader->bytes)
+                                torture_die("out of memory");
+                }
+                n = fread(reader->bytes + reader->size, 1, reader->size ? 1 << 20 : 1, pipe);
+                if (reader->size == 0)
+                        *begun = atomic_load(&reader->record->begun);
+                reader->size += n;
+        } while (n > 0);
+        return pclose(pipe) == 0 ? 0 : -EIO;
+}
+
 static void reader_round(struct reader *reader) {
         struct reader_tally *tally = reader->tally;
         struct verdict verdict = { 0 };
         uint64_t acked = atomic_load(&reader->record->acked), begun = 0;
         int wal = reader->options->via_backup ? -1 : (int)atomic_load(&reader->record->wal);
-        int r = reader->options->via_backup ? reader_backup(reader, &begun)
-                                            : reader_copy(reader, &verdict, &begun);
+        int r = reader->options->via_backup    ? reader_backup(reader, &begun)
+                : reader->options->via_command ? reader_command(reader, &begun)
+                                               : reader_copy(reader, &verdict, &begun);
 
         if (r < 0) {
                 if (atomic_fetch_add(&tally->errors, 1) < 5)
@@ -250,9 +275,10 @@ static _Noreturn void reader_run(const struct reader_options *options, struct to
 
 static const char usage[] =
         "torture-reader --path FILE --record FILE [--snapshots N] [--readers N] [--seconds N] [--seed N]\n"
-        "    [--expect-bad] [--via-backup]\n"
+        "    [--expect-bad] [--via-backup] [--via-command]\n"
         "Copies FILE N times (or for so many seconds at most) and judges each copy. Exits with 1 when one was bad or\n"
-        "could not be had, or when N was not reached; with --expect-bad when none was bad.\n";
+        "could not be had, or when N was not reached; with --expect-bad when none was bad. With --via-command FILE is a\n"
+        "command that writes a copy to its standard output.\n";
 
 static void reader_parse(struct reader_options *options, int argc, char **argv) {
         static const struct option table[] = {
@@ -260,15 +286,16 @@ static void reader_parse(struct reader_options *options, int argc, char **argv) 
                 { "snapshots", required_argument, NULL, 2 }, { "readers", required_argument, NULL, 3 },
                 { "seconds", required_argument, NULL, 4 },   { "seed", required_argument, NULL, 5 },
                 { "expect-bad", no_argument, NULL, 6 },      { "via-backup", no_argument, NULL, 7 },
+                { "via-command", no_argument, NULL, 8 },
                 { 0 },
         };
         const char **texts[] = { &options->path, &options->record };
         uint64_t *numbers[] = { &options->snapshots, &options->readers, &options->seconds, &options->seed };
-        bool *flags[] = { &options->expect_bad, &options->via_backup };
+        bool *flags[] = { &options->expect_bad, &options->via_backup, &options->via_command };
         int c;
 
         while ((c = getopt_long(argc, argv, "", table, NULL)) >= 0) {
-                if (c > 7)
+                if (c > 8)
                         break;
                 if (c < 2)
                         *texts[c] = optarg;

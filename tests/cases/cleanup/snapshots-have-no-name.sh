@@ -9,7 +9,8 @@ mount -t tmpfs -o size=1G,mode=700 none "$SNAP"
 start_writer "$SRC/app.db" --journal wal --size 3M
 sql "$SRC/idle.db" 'CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(100000000))'
 cp "$SRC/idle.db" "$SRC/left.db"
-mount_fs -o engine=copy
+# What the kernel reads by itself it holds until the dead mount is taken away.
+mount_fs -o engine=backup,passthrough=off
 
 # While copies run and files are held open, snapshot_dir never shows a name.
 "$PYTHON" "$TOOLS/watch-directory.py" "$SNAP" "$T/watching" >"$T/seen" &

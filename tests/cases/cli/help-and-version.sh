@@ -4,7 +4,7 @@
 
 "${AS[@]}" "$LITESNAPFS" -h >"$T/help" 2>"$T/complaints" || fail "-h ended with status $?"
 [ ! -s "$T/complaints" ] || fail "-h said on stderr: $(cat "$T/complaints")"
-for word in SOURCE MOUNTPOINT -f -d -h -V snapshot_dir busy_timeout max_space; do
+for word in SOURCE MOUNTPOINT -f -d -h -V snapshot_dir busy_timeout max_space -S COMMAND strict max_read nosymfollow; do
         grep -q -e "$word" "$T/help" || fail "-h does not mention $word"
 done
 diff "$T/help" <("${AS[@]}" "$LITESNAPFS" --help) || fail "--help is not -h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A reflink of a large database writes what its WAL holds and no more; with the snapshots elsewhere it is copied,
-# without a word for engine=copy, with one warning for engine=reflink. The bytes are the same in every case.
+# without a word for engine=backup, with one warning for engine=reflink. The bytes are the same in every case.
 # Usage: a-clone-copies-next-to-nothing.sh xfs|btrfs
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/lib.sh"
@@ -39,10 +39,10 @@ for journal, engine in zip(("wal", "delete"), engines):
 P
         unmount_fs
 }
-try "$DISK/snapshots" engine=copy reflink reflink
+try "$DISK/snapshots" engine=backup reflink reflink
 logged 1 'engine in use: reflink'
 try "$DISK/snapshots" engine=reflink reflink reflink
-try "$elsewhere" engine=copy copy copy
+try "$elsewhere" engine=backup copy copy
 logged 1 'engine in use: copy'
 logged 0 'warning'
 try "$elsewhere" engine=reflink copy copy

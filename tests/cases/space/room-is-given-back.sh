@@ -10,7 +10,7 @@ for n in 1 2 3; do
 done
 # A crash leaves a WAL that the private way needs room for, too.
 "$PYTHON" "$TOOLS/state-make.py" crash-wal "$SRC/crash.db"
-options=linger=0,racy=off,engine=copy
+options=linger=0,racy=off,engine=backup
 mount -t tmpfs -o mode=700,size=40M none "$SNAP"
 if [ "$1" = max_space ]; then
         umount "$SNAP"

@@ -8,7 +8,7 @@ for i in $(seq 50); do echo "$i" >"$SRC/dir/$i"; done
 sql "$SRC/big.db" 'CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(50000000))'
 sql "$SRC/small.db" 'CREATE TABLE t(x); INSERT INTO t VALUES(1)'
 paced
-mount_fs -o engine=copy
+mount_fs -o engine=backup
 pace hold 10000000
 start_job copy "$PYTHON" "$TOOLS/time-open.py" "$MNT/big.db"
 wait_for 60 pace is_held
