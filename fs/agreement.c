@@ -1,12 +1,14 @@
 /*
- * INIT, completed.
+ * INIT, completed; and the way of requests from and to the kernel.
  *
  * libfuse has an interface for these flags from 3.17 on. Before, its INIT reply is completed on its way to
- * the kernel; so is what it forgets to tell: that requests for several names in one directory may come at once.
- * Without that, a LOOKUP that hangs holds up all others in its directory.
+ * the kernel; so is what it forgets to tell: that requests for several names in one directory may come at
+ * once. Without that, a LOOKUP that hangs holds up all others in its directory. What belongs to a nested file
+ * system is taken off that way (lanes.h).
  */
 #include "fs/agreement.h"
 
+#include <errno.h>
 #include <linux/fuse.h>
 #include <stddef.h>
 #include <string.h>
@@ -33,11 +35,6 @@ static void agreed(struct agreement *agreement, bool passthrough, bool uncached_
 #define FUSE_CAP_DIRECT_IO_ALLOW_MMAP 0
 #endif
 
-int agreement_attach(struct agreement *agreement, struct fuse_session *session, bool passthrough) {
-        *agreement = (struct agreement){ .session = session, .wants_passthrough = passthrough };
-        return 0;
-}
-
 void agreement_make(struct agreement *agreement, struct fuse_conn_info *conn) {
         bool passthrough = agreement->wants_passthrough && conn->capable & FUSE_CAP_PASSTHROUGH;
         bool uncached_map = conn->capable & FUSE_CAP_DIRECT_IO_ALLOW_MMAP;
@@ -51,46 +48,43 @@ void agreement_make(struct agreement *agreement, struct fuse_conn_info *conn) {
         agreed(agreement, passthrough, uncached_map);
 }
 
+/* libfuse completes INIT by itself. */
+static void see_init(struct agreement *agreement, const struct fuse_in_header *header, size_t size) {
+}
+
+static void complete_init(struct agreement *agreement, const struct iovec *iov, int count) {
+}
+
 #else
 
 /* As in Linux 6.9's <linux/fuse.h>: FUSE_DIRECT_IO_ALLOW_MMAP and FUSE_PASSTHROUGH. */
 #define INIT_UNCACHED_MAP2 (UINT32_C(1) << (36 - 32))
 #define INIT_PASSTHROUGH2  (UINT32_C(1) << (37 - 32))
 
-/* libfuse hands its calls the session's userdata. */
-static struct agreement *agreement_of(void *userdata) {
-        return &((struct fs *)userdata)->agreement;
-}
-
 /* INIT comes first and alone, so init and wanted need no lock. */
-static ssize_t on_read(int fd, void *buffer, size_t size, void *userdata) {
-        struct agreement *agreement = agreement_of(userdata);
-        ssize_t n = read(fd, buffer, size);
-        const struct fuse_in_header *header = buffer;
+static void see_init(struct agreement *agreement, const struct fuse_in_header *header, size_t size) {
         const struct fuse_init_in *init = (const void *)(header + 1);
 
-        if (n >= (ssize_t)(sizeof(*header) + sizeof(*init)) && header->opcode == FUSE_INIT &&
-            init->flags & FUSE_INIT_EXT) {
-                agreement->wanted = init->flags2 & INIT_UNCACHED_MAP2;
-                if (agreement->wants_passthrough)
-                        agreement->wanted |= init->flags2 & INIT_PASSTHROUGH2;
-                agreement->parallel = init->flags & FUSE_PARALLEL_DIROPS;
-                agreement->init = header->unique;
-        }
-        return n;
+        if (size < sizeof(*header) + sizeof(*init) || header->opcode != FUSE_INIT ||
+            !(init->flags & FUSE_INIT_EXT))
+                return;
+        agreement->wanted = init->flags2 & INIT_UNCACHED_MAP2;
+        if (agreement->wants_passthrough)
+                agreement->wanted |= init->flags2 & INIT_PASSTHROUGH2;
+        agreement->parallel = init->flags & FUSE_PARALLEL_DIROPS;
+        agreement->init = header->unique;
 }
 
-static ssize_t on_writev(int fd, struct iovec *iov, int count, void *userdata) {
-        struct agreement *agreement = agreement_of(userdata);
+static void complete_init(struct agreement *agreement, const struct iovec *iov, int count) {
         const struct fuse_out_header *header = iov[0].iov_base;
         struct fuse_init_out *out;
         uint32_t depth = STACK_DEPTH;
 
         if (agreement->init == 0 || header->unique != agreement->init)
-                return writev(fd, iov, count);
+                return;
         agreement->init = 0;
         if (header->error != 0 || count != 2 || iov[1].iov_len < sizeof(struct fuse_init_out))
-                return writev(fd, iov, count);
+                return;
         out = iov[1].iov_base;
         out->flags |= FUSE_INIT_EXT | agreement->parallel;
         out->flags2 |= agreement->wanted;
@@ -100,27 +94,68 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *userdata) {
                        sizeof(depth));
         /* Before the kernel can ask for anything else. */
         agreed(agreement, agreement->wanted & INIT_PASSTHROUGH2, agreement->wanted & INIT_UNCACHED_MAP2);
-        return writev(fd, iov, count);
-}
-
-static ssize_t on_splice(int from, off_t *from_offset, int to, off_t *to_offset, size_t size, unsigned flags,
-                         void *userdata) {
-        return splice(from, from_offset, to, to_offset, size, flags);
-}
-
-int agreement_attach(struct agreement *agreement, struct fuse_session *session, bool passthrough) {
-        static const struct fuse_custom_io io = {
-                .read = on_read,
-                .writev = on_writev,
-                .splice_receive = on_splice,
-                .splice_send = on_splice,
-        };
-
-        *agreement = (struct agreement){ .session = session, .wants_passthrough = passthrough };
-        return fuse_session_custom_io(session, &io, fuse_session_fd(session));
 }
 
 void agreement_make(struct agreement *agreement, struct fuse_conn_info *conn) {
 }
 
 #endif
+
+/* ---- the way of requests and answers; libfuse hands its calls the session's userdata ------------------- */
+
+static ssize_t on_read(int fd, void *buffer, size_t size, void *userdata) {
+        struct fs *fs = userdata;
+        ssize_t n;
+
+        do {
+                n = read(fd, buffer, size);
+                if (n < (ssize_t)sizeof(struct fuse_in_header))
+                        return n;
+        } while (lanes_take(&fs->lanes, fd, buffer, (size_t)n));
+        see_init(&fs->agreement, buffer, (size_t)n);
+        return n;
+}
+
+static ssize_t on_writev(int fd, struct iovec *iov, int count, void *userdata) {
+        struct fs *fs = userdata;
+        ssize_t n;
+        int error;
+
+        complete_init(&fs->agreement, iov, count);
+        n = writev(lanes_way(&fs->lanes, &iov[0], fd), iov, count);
+        error = errno;
+        lanes_answered(&fs->lanes, &iov[0]);
+        errno = error;
+        return n;
+}
+
+static ssize_t on_splice_receive(int from, off_t *from_offset, int to, off_t *to_offset, size_t size,
+                                 unsigned flags, void *userdata) {
+        return splice(from, from_offset, to, to_offset, size, flags);
+}
+
+/* An answer whose header is in a pipe already: it is given by the thread that does the request. */
+static ssize_t on_splice_send(int from, off_t *from_offset, int to, off_t *to_offset, size_t size,
+                              unsigned flags, void *userdata) {
+        struct fs *fs = userdata;
+        ssize_t n = splice(from, from_offset, lanes_way(&fs->lanes, NULL, to), to_offset, size, flags);
+        int error = errno;
+
+        /* When it fails libfuse answers with the error. */
+        if (n >= 0)
+                lanes_answered(&fs->lanes, NULL);
+        errno = error;
+        return n;
+}
+
+int agreement_attach(struct agreement *agreement, struct fuse_session *session, bool passthrough) {
+        static const struct fuse_custom_io io = {
+                .read = on_read,
+                .writev = on_writev,
+                .splice_receive = on_splice_receive,
+                .splice_send = on_splice_send,
+        };
+
+        *agreement = (struct agreement){ .session = session, .wants_passthrough = passthrough };
+        return fuse_session_custom_io(session, &io, fuse_session_fd(session));
+}

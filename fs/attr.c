@@ -1,10 +1,11 @@
 /*
  * What a name is and what lstat says of it.
  *
- * Invariants: the name of a database or a companion file is valid for no time at all, and once an OPEN has
- * come for a database's node a LOOKUP answers with a fresh one, so that no open finds what was bound before
- * it began (fact F1, promise P1); everything else has one node and is believed for a second. What the kernel
- * holds is checked against (dev, ino, type) before anything is said about it.
+ * Invariants: the name of a database or a companion file is valid for no time at all, and while a database's
+ * node is open a LOOKUP answers with another one, so that no open finds what was bound before it began
+ * (promise 1); everything else has one node and is believed for a second. Only in its lane (lanes.h) does a
+ * LOOKUP ask what is mounted there, and of the mount itself nothing is ever asked. What the kernel holds is
+ * checked against (dev, ino, type) before anything is said about it.
  */
 #include "fs/attr.h"
 
@@ -13,6 +14,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "fs/crossing.h"
 #include "fs/database.h"
 #include "fs/dirtime.h"
 #include "fs/file.h"
@@ -70,11 +72,12 @@ static int look_at_side(struct fs *fs, int dirfd, const char *name, struct stat 
 }
 
 /* The name is a mount point: its inode numbers are those of another file system. */
-static int enter_system(struct fs *fs, struct node *parent, int dirfd, const char *name, dev_t dev) {
+static int enter_system(struct fs *fs, struct node *parent, int dirfd, const char *name,
+                        const struct attr_found *found) {
         char buffer[FS_PATH_MAX];
         const char *place = node_path(&fs->nodes, "", parent, name, buffer, sizeof(buffer));
 
-        return inode_enter(&fs->inodes, dirfd, name, place, dev);
+        return inode_enter(&fs->inodes, dirfd, name, place, found->st.st_dev, found->mount);
 }
 
 /* attr_glance() but for the incarnation. */
@@ -82,15 +85,14 @@ static int glance(struct fs *fs, struct node *parent, int dirfd, const char *nam
         bool side = store_name_is_side(name), exists;
         int kind, r;
 
-        mutex_assert_none_held();
+        r = crossing_look(fs, parent, dirfd, name, found);
+        if (r != 0)
+                return r < 0 ? r : 0;
         exists = fstatat(dirfd, name, &found->st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0;
         if (!exists && (errno != ENOENT || !side))
                 return -errno;
-        found->kind = NODE_SHARED;
-        found->unknown = false;
-        found->incarnation = 0;
         if (exists && found->st.st_dev != parent->dev) {
-                r = enter_system(fs, parent, dirfd, name, found->st.st_dev);
+                r = enter_system(fs, parent, dirfd, name, found);
                 if (r < 0)
                         return r;
         }
@@ -126,7 +128,7 @@ static int glance(struct fs *fs, struct node *parent, int dirfd, const char *nam
 int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found) {
         int r = glance(fs, parent, dirfd, name, found);
 
-        if (r == 0 && found->kind == NODE_SHARED)
+        if (r == 0 && found->kind != NODE_SIDE && !found->elsewhere && found->st.st_dev != FS_HOLLOW_DEV)
                 found->incarnation = fs_incarnation(dirfd, name, &found->st);
         return r;
 }
@@ -141,9 +143,6 @@ int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, s
 
 /* What is about to be told of a directory, and for how long. */
 static double show_directory(struct fs *fs, fuse_req_t req, struct node *node, struct stat *st) {
-        /* find(1) counts on it. */
-        if (fs_is_foreign(fs, node))
-                st->st_nlink = 2;
         return dirtime_show(&fs->nodes, node, st, fuse_req_ctx(req)->pid) ? FS_TIMEOUT : 0;
 }
 
@@ -171,13 +170,16 @@ int attr_enter(struct fs *fs, fuse_req_t req, struct node *parent, const char *n
         if (found->kind == NODE_SHARED) {
                 entry->attr_timeout = FS_TIMEOUT;
                 entry->entry_timeout = is_fleeting(&found->st) ? FLEETING_TIMEOUT : FS_TIMEOUT;
-                r = node_lookup(&fs->nodes, parent, name, &found->st, found->incarnation, &node);
+                r = node_lookup(&fs->nodes, parent, name, &found->st, found->mount, found->incarnation,
+                                &node);
         } else {
-                if (found->kind == NODE_DATABASE) {
+                if (found->kind == NODE_DATABASE)
                         entry->attr_timeout = UNOPENED_TIMEOUT;
-                        node = node_lookup_unopened(&fs->nodes, parent, name, &found->st);
-                }
-                r = node ? 0 : node_fresh(&fs->nodes, parent, name, &found->st, found->kind, &node);
+                node = node_lookup_unopened(&fs->nodes, parent, name, &found->st, found->incarnation,
+                                            found->kind);
+                r = node ? 0
+                         : node_fresh(&fs->nodes, parent, name, &found->st, found->incarnation, found->kind,
+                                      &node);
         }
         if (r < 0)
                 return r;
@@ -198,15 +200,29 @@ void attr_lookup(fuse_req_t req, fuse_ino_t parent_ino, const char *name) {
         struct dirfd *dir;
         int r;
 
-        r = fs_is_foreign(fs, parent) ? -ENOENT : dirfd_get(&fs->dirs, parent, &dir);
+        r = fs_is_hollow(parent) ? -ENOENT : dirfd_get(&fs->dirs, parent, &dir);
         if (r < 0) {
                 fs_reply(req, r);
                 return;
         }
         r = attr_look(fs, parent, dir->fd, name, &found);
         dirfd_unref(&fs->dirs, dir);
+        if (r == 0 && found.elsewhere) {
+                r = lanes_pass(&fs->lanes, req, found.st.st_dev);
+                if (r == 0)
+                        return;
+                if (r == -ELOOP && S_ISDIR(found.st.st_mode)) {
+                        crossing_leave_out(fs, parent, name, &found);
+                        r = 0;
+                }
+        }
         if (r == 0)
                 r = attr_enter(fs, req, parent, name, &found, &entry);
+        /* Of what may turn out to be stacked on the mount nothing is to be found in the kernel's memory then.
+         */
+        if (r == 0 && found.mount != 0 && found.mount != parent->mount && found.st.st_dev != parent->dev &&
+            !inode_is_local(&fs->inodes, found.st.st_dev, 0))
+                entry.entry_timeout = 0;
         if (r < 0) {
                 fs_reply(req, r);
                 return;
@@ -233,8 +249,8 @@ void attr_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *fo
         fuse_reply_none(req);
 }
 
-/* lstat of what a shared node stands for, wherever it can still be reached. */
-static int stat_shared(struct fs *fs, struct node *node, struct stat *st) {
+int attr_stat(struct fs *fs, struct node *node, struct stat *st) {
+        struct attr_found found;
         struct fs_at at;
         int r;
 
@@ -259,11 +275,13 @@ static int stat_shared(struct fs *fs, struct node *node, struct stat *st) {
         r = fs_at_init(fs, node, &at);
         if (r < 0)
                 return r;
-        mutex_assert_none_held();
-        if (fstatat(at.dir->fd, at.place.name, st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-                r = fs_gone(-errno);
-        else
-                r = fs_same_file(fs, node, st);
+        r = crossing_look(fs, at.place.parent, at.dir->fd, at.place.name, &found);
+        if (r == 0 &&
+            fstatat(at.dir->fd, at.place.name, &found.st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+                r = -errno;
+        /* Something else may be mounted there by now. */
+        r = r < 0 ? fs_gone(r) : fs_same_file(fs, node, &found.st);
+        *st = found.st;
         fs_at_deinit(fs, &at);
         return r;
 }
@@ -281,8 +299,10 @@ static int stat_by_name(struct fs *fs, struct node *node, struct stat *st) {
         fs_at_deinit(fs, &at);
         if (r < 0)
                 return fs_gone(r);
+        if (found.elsewhere || (node->kind == NODE_SIDE) != (found.kind == NODE_SIDE))
+                return -ESTALE;
         *st = found.st;
-        return (node->kind == NODE_SIDE) == (found.kind == NODE_SIDE) ? fs_same_file(fs, node, st) : -ESTALE;
+        return fs_same_file(fs, node, st);
 }
 
 void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
@@ -294,7 +314,7 @@ void attr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
 
         if (node->kind == NODE_SHARED) {
                 timeout = FS_TIMEOUT;
-                r = stat_shared(fs, node, &st);
+                r = attr_stat(fs, node, &st);
                 if (r == 0 && S_ISDIR(st.st_mode))
                         timeout = show_directory(fs, req, node, &st);
         } else if (node->kind == NODE_DATABASE) {
@@ -350,7 +370,7 @@ void attr_statfs(fuse_req_t req, fuse_ino_t ino) {
         struct fs_at at;
         int r;
 
-        if (node_type(node) == S_IFDIR && !fs_is_foreign(fs, node)) {
+        if (node_type(node) == S_IFDIR && !fs_is_hollow(node)) {
                 r = dirfd_get(&fs->dirs, node, &dirfd);
                 if (r == 0) {
                         r = fstatvfs(dirfd->fd, &statvfs) < 0 ? -errno : 0;

@@ -7,8 +7,11 @@
 struct attr_found {
         struct stat st; /* as the mount shows it, but for st_ino and st_dev, which are the source's */
         enum node_kind kind;
-        uint32_t incarnation; /* unless it is a database or a side file: see fs_incarnation() */
-        bool unknown; /* a regular file that cannot be read far enough to tell what it is, or not now */
+        bool unknown;   /* a regular file that cannot be read far enough to tell what it is, or not now */
+        bool elsewhere; /* on a file system that this thread may not wait for: st says no more than look_at()
+                         */
+        uint32_t mount; /* look_at()'s */
+        uint32_t incarnation; /* fs_incarnation()'s; 0 when elsewhere is set, and of a side file */
 };
 
 /*
@@ -19,6 +22,8 @@ struct attr_found {
 int attr_look(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found);
 /* The same, but what is found of a database is raw: for a listing, which says no more than name and type. */
 int attr_glance(struct fs *fs, struct node *parent, int dirfd, const char *name, struct attr_found *found);
+/* lstat of what a shared node stands for, wherever it can still be reached. 0 or -errno. */
+int attr_stat(struct fs *fs, struct node *node, struct stat *st);
 /*
  * Makes the node and fills *entry, to answer req. 0 or -errno; then there is no node.
  */

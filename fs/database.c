@@ -40,7 +40,7 @@ void database_asked_locked(struct database *database) {
 
 bool database_is_of(struct fs *fs, struct node *node, const struct stat *st) {
         MUTEX_SCOPE(&fs->nodes.mutex);
-        return node->database->dev == st->st_dev && node->database->ino == st->st_ino;
+        return database_is_of_locked(node->database, st);
 }
 
 void database_has_acl(struct fs *fs, struct node *node) {

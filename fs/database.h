@@ -25,9 +25,10 @@ struct database {
         struct list *ordinary;   /* handles from a time when the file was no database: file.c's ring */
 };
 
-/* Whether no OPEN has come for the node: what it will show is not older than a LOOKUP that finds it. */
+/* Whether no OPEN has come for the node, or all that came are over: what it will show is not older than a
+ * LOOKUP that finds it. */
 static inline bool database_is_unopened_locked(const struct database *database) {
-        return !database->used && !database->binding && !database->snapshot && !database->ordinary;
+        return !database->binding && !database->snapshot && !database->ordinary;
 }
 
 struct database *database_new(const struct stat *st);
@@ -39,7 +40,11 @@ static inline void database_looked_up_locked(struct database *database) {
 }
 /* The first OPEN has come for the node, or the first after it was bound. */
 void database_asked_locked(struct database *database);
-/* Whether *st is of the node's file. Takes nodes.mutex. */
+/* Whether *st is of the node's file. */
+static inline bool database_is_of_locked(const struct database *database, const struct stat *st) {
+        return database->dev == st->st_dev && database->ino == st->st_ino;
+}
+/* The same. Takes nodes.mutex. */
 bool database_is_of(struct fs *fs, struct node *node, const struct stat *st);
 /* The kernel is told of an ACL of the file. Takes nodes.mutex. */
 void database_has_acl(struct fs *fs, struct node *node);

@@ -46,12 +46,10 @@ static int open_source(struct fs *fs, struct node *node, struct dirfd *dirfd, st
         return 0;
 }
 
-/* The same for a file system that is not shown, which is not held on to: the handle has no descriptor. */
-static int open_foreign(struct fs *fs, struct node *node, struct handle *init, struct stat *st) {
-        _cleanup_(base_closep) int fd = fs_open_path(fs, node, st);
-
+/* The same for what is not entered: the handle has no descriptor. */
+static int open_hollow(struct fs *fs, struct node *node, struct handle *init, struct stat *st) {
         init->fd = -1;
-        return fd < 0 ? fd : 0;
+        return attr_stat(fs, node, st);
 }
 
 void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
@@ -62,8 +60,8 @@ void dir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
         struct stat st;
         int r;
 
-        if (fs_is_foreign(fs, node)) {
-                r = open_foreign(fs, node, &init, &st);
+        if (fs_is_hollow(node)) {
+                r = open_hollow(fs, node, &init, &st);
         } else {
                 r = dirfd_get(&fs->dirs, node, &dirfd);
                 if (r == 0)
@@ -133,12 +131,15 @@ static int look_at_entry(struct listing *listing, const struct dirent *entry, st
             entry->d_type != DT_UNKNOWN)
                 return 0;
         r = attr_glance(fs, listing->node, listing->handle->fd, entry->d_name, found);
-        if (r == 0)
+        if (r == 0 && !found->elsewhere)
                 return found->kind == NODE_SIDE ? -ENOENT : 0;
         /* Gone or hidden; but a name whose file only cannot be looked at stays (promise P5). */
         if (r == -ENOENT)
                 return r;
         found->kind = NODE_DATABASE;
+        /* The root of a mount: no listing waits for it, LOOKUP does. */
+        if (r == 0 && inode_is_known(&fs->inodes, found->st.st_dev))
+                return 0;
         found->st.st_dev = listing->node->dev;
         found->st.st_ino = entry->d_ino;
         found->st.st_mode = DTTOIF(entry->d_type);

@@ -12,6 +12,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "fs/look.h"
+
 /* How long an unused descriptor may keep a nested file system busy. */
 #define IDLE_NS UINT64_C(2000000000)
 
@@ -35,7 +37,7 @@ static void dirfd_free(struct dirfd_cache *cache, struct dirfd *dirfd) {
 }
 
 static bool is_nested(const struct dirfd_cache *cache, const struct dirfd *dirfd) {
-        return dirfd->node->dev != cache->root->node->dev;
+        return dirfd->node->mount != cache->root->node->mount || dirfd->node->dev != cache->root->node->dev;
 }
 
 /* Takes one out of the cache; the cache's reference is then the caller's. */
@@ -245,15 +247,20 @@ static int open_child(struct dirfd_cache *cache, struct dirfd *parent, const cha
                       struct dirfd **out) {
         _cleanup_(base_closep) int fd = -1;
         struct dirfd *fresh;
-        struct stat st;
+        struct look look;
+        int r;
 
         mutex_assert_none_held();
         fd = openat(parent->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
                 return -ESTALE;
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (fd < 0)
                 return -errno;
-        if (st.st_dev != dir->dev || st.st_ino != dir->ino)
+        /* Something else may be mounted there by now. */
+        r = look_at(fd, "", &look);
+        if (r < 0)
+                return r;
+        if (look.st.st_dev != dir->dev || look.st.st_ino != dir->ino)
                 return -ESTALE;
         fresh = dirfd_new(cache, dir, fd);
         if (!fresh)

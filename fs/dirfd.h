@@ -2,8 +2,8 @@
  * Descriptors of directories: every file of the source is reached by its name in an O_PATH descriptor of its
  * directory, so no path is ever too long and no component is ever followed. A bounded number of descriptors
  * is kept, the least recently used go first; the root's is always there, and so are those of directories that
- * are open, which stay themselves when they lose their name. On file systems that are mounted inside the
- * source none is kept idle, so that these can be unmounted.
+ * are open, which stay themselves when they lose their name. Of mounts inside the source none is kept idle,
+ * so that these can be unmounted.
  */
 #pragma once
 
@@ -24,7 +24,7 @@ struct dirfd_cache {
         struct node_table *nodes;
         struct list lru; /* the oldest first; the root's descriptor is not in it */
         unsigned count;
-        unsigned nested; /* how many of these are on other file systems than the root */
+        unsigned nested; /* how many of these are of other mounts than the root */
         unsigned limit;
         struct dirfd *root;
         bool ending;

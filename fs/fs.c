@@ -13,6 +13,8 @@
 
 #include "fs/database.h"
 #include "fs/file.h"
+#include "fs/look.h"
+#include "fs/mix.h"
 
 /* A directory takes two of them. The rest is for what the daemon does itself. */
 static void share_descriptors(struct fs *fs) {
@@ -26,6 +28,7 @@ static void share_descriptors(struct fs *fs) {
 }
 
 int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store, unsigned dirs) {
+        struct look look;
         struct stat st;
         int r;
 
@@ -33,12 +36,14 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
         list_init(&fs->handles);
         share_descriptors(fs);
         mutex_cond_init(&fs->bound);
-        if (fstat(root_fd, &st) < 0) {
+        r = look_at(root_fd, "", &look);
+        if (r == 0 && fstat(root_fd, &st) < 0)
                 r = -errno;
+        if (r < 0) {
                 close(root_fd);
                 return r;
         }
-        r = node_table_init(&fs->nodes, &st, fs_incarnation(root_fd, "", &st));
+        r = node_table_init(&fs->nodes, &st, look.mount, fs_incarnation(root_fd, "", &st));
         if (r < 0) {
                 close(root_fd);
                 return r;
@@ -56,7 +61,9 @@ int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store,
                 return r;
         }
         leases_init(&fs->leases);
-        inode_map_init(&fs->inodes, st.st_dev);
+        lanes_init(&fs->lanes, fs);
+        ending_init(&fs->ending);
+        inode_map_init(&fs->inodes, st.st_dev, look.mount);
         buffers_init(&fs->buffers);
         pipes_init(&fs->pipes);
         pseudo_init(&fs->pseudo);
@@ -70,6 +77,8 @@ bool fs_is_closing(struct fs *fs) {
 }
 
 void fs_close(struct fs *fs) {
+        ending_begin(&fs->ending, fs->session);
+        lanes_deinit(&fs->lanes);
         mutex_lock(&fs->nodes.mutex);
         fs->closing = true;
         mutex_unlock(&fs->nodes.mutex);
@@ -92,6 +101,7 @@ void fs_close(struct fs *fs) {
 }
 
 void fs_deinit(struct fs *fs) {
+        ending_deinit(&fs->ending);
         passthrough_deinit(&fs->passthrough);
         dirfd_cache_deinit(&fs->dirs);
         node_table_deinit(&fs->nodes);
@@ -141,11 +151,7 @@ void fs_at_deinit(struct fs *fs, struct fs_at *at) {
 }
 
 static uint32_t fold(uint64_t sum, const void *bytes, size_t size) {
-        const uint8_t *at = bytes;
-
-        for (size_t i = 0; i < size; i++)
-                sum = (sum ^ at[i]) * UINT64_C(0x100000001b3);
-        return (uint32_t)(sum ^ sum >> 32);
+        return (uint32_t)mix_number(sum ^ mix_bytes(bytes, size));
 }
 
 /*
@@ -215,6 +221,7 @@ static int open_directory(struct fs *fs, struct node *node) {
 
 int fs_open_path(struct fs *fs, struct node *node, struct stat *st) {
         _cleanup_(base_closep) int fd = open_directory(fs, node);
+        struct look look;
         struct fs_at at;
         int r;
 
@@ -225,10 +232,13 @@ int fs_open_path(struct fs *fs, struct node *node, struct stat *st) {
                 return r;
         mutex_assert_none_held();
         fd = openat(at.dir->fd, at.place.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, st) < 0)
-                r = fs_gone(-errno);
-        else
-                r = fs_same_file(fs, node, st);
+        r = fd < 0 ? -errno : look_at(fd, "", &look);
+        /* Something else may be mounted there by now, which is not to be waited for. */
+        if (r == 0 && look.st.st_dev != node->dev)
+                r = -ESTALE;
+        if (r == 0 && fstat(fd, st) < 0)
+                r = -errno;
+        r = r < 0 ? fs_gone(r) : fs_same_file(fs, node, st);
         if (r == 0 && node->kind == NODE_SHARED && fs_incarnation(fd, "", st) != node->incarnation)
                 r = -ESTALE;
         fs_at_deinit(fs, &at);

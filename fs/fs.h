@@ -4,17 +4,19 @@
 #include "fs/agreement.h"
 #include "fs/buffer.h"
 #include "fs/dirfd.h"
+#include "fs/ending.h"
 #include "fs/fuse.h"
 #include "fs/habit.h"
 #include "fs/inode.h"
+#include "fs/lanes.h"
 #include "fs/later.h"
 #include "fs/lease.h"
 #include "fs/node.h"
 #include "fs/passthrough.h"
 #include "fs/pipe.h"
 #include "fs/pseudo.h"
-#include "fs/share.h"
 #include "fs/refusals.h"
+#include "fs/share.h"
 #include "snapshot/store.h"
 
 /* How long the kernel may believe what it was told of anything that is not a database, in seconds. */
@@ -25,7 +27,8 @@
 
 struct fs {
         const char *source;   /* how to call the root in the log */
-        bool one_file_system; /* see fs_is_foreign() */
+        dev_t own_dev;        /* of the mount itself; 0 until there is one */
+        bool one_file_system; /* what is mounted inside the source is shown as empty directories */
         unsigned max_read;    /* the most that the kernel may read at a time, in bytes; 0: its own limit */
         bool own_rights;      /* nobody reads here but the one that we run as */
         bool asked;           /* the kernel's first question, INIT, has come to us */
@@ -35,6 +38,8 @@ struct fs {
         struct node_table nodes;
         struct dirfd_cache dirs;
         struct inode_map inodes;
+        struct lanes lanes;
+        struct ending ending;
         struct agreement agreement;
         struct passthrough passthrough;
         struct buffers buffers;
@@ -79,9 +84,11 @@ static inline fuse_ino_t fs_ino(struct fs *fs, const struct node *node) {
         return node == fs->nodes.root ? FUSE_ROOT_ID : (uintptr_t)node;
 }
 
-/* Whether the directory belongs to a file system that is not shown: it is empty then. */
-static inline bool fs_is_foreign(struct fs *fs, const struct node *node) {
-        return fs->one_file_system && node_type(node) == S_IFDIR && node->dev != fs->nodes.root->dev;
+/* Of an empty directory that stands in the place of a mount which is not entered; no file has that device. */
+#define FS_HOLLOW_DEV 0
+
+static inline bool fs_is_hollow(const struct node *node) {
+        return node->dev == FS_HOLLOW_DEV;
 }
 
 /* Replies with a negative errno, or 0. */

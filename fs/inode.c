@@ -3,37 +3,37 @@
  *
  *   0  | 63 bits                   the source's own file system: st_ino as it is
  *   10 | 30 bits id | 32 bits ino  a nested file system with that id, where st_ino is that small
- *   11 | 14 bits id | 48 bits ino  the same with a larger one; this id is another
- *   11 | 14 ones    | 48 bits n    odd ones: what fits no other range, dealt out in the order of sight
+ *   11 | 62 bits hash              everything else
  *
- * Two files never share a number: within a file system st_ino differs, ids differ between file systems (the
- * table sees to that), and the ranges are disjoint. So the root of a nested mount never repeats an ancestor's
- * number.
+ * In the first two ranges two files never share a number: within a file system st_ino differs, ids differ
+ * between file systems (the table of these sees to that), and the ranges are disjoint. That covers what file
+ * systems on disks do: ext4 has 32 bits, XFS, Btrfs and tmpfs pass these only when they are huge.
  *
- * The numbers are as stable as what the ids are made from (system.c): over remounts and reboots wherever the
- * file system has an identity on disk or stays mounted at the same place. Only where two file systems in one
- * tree have the same hash (one chance in 2^30 for two, in 2^14 for the wide ids) does the second get its
- * neighbour's id, and then the order in which they are met decides. Odd numbers are no file system's daily
- * business: ext4 has 32 bits, XFS and Btrfs stay far below 2^48, but overlayfs with xino and some network
- * file systems use the top bits. These must be remembered, since nothing shorter than a table proves that
- * they do not collide.
+ * File systems that use all 64 bits (mergerfs, NTFS, bcachefs, overlayfs with xino, some network ones) leave
+ * no room for an id, and nothing proves that two of their files do not meet. What is derived of such a number
+ * is a permutation of it that is keyed by its file system, without the two upper bits. Two given files meet
+ * with a chance of 2^-62; any two of a million with 10^-7, of a hundred million with 10^-3. Nothing comes of
+ * it unless both have more than one link, or one is a directory that contains the other: only then does a
+ * tool compare inode numbers. Nothing is remembered of a file, so the order of sight decides nothing, and a
+ * walk costs no memory.
+ *
+ * The numbers are as stable as what keys and ids are made from (system.c): over remounts and reboots wherever
+ * the file system has an identity on disk or stays mounted at the same place. Only where two nested file
+ * systems have the same 30 bits of hash (one chance in 2^30 for two) does the second get its neighbour's id,
+ * and then the order in which they are met decides.
  */
 #include "fs/inode.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <search.h>
-#include <sys/stat.h>
+#include <string.h>
 
+#include "fs/mix.h"
 #include "fs/system.h"
 
 #define NESTED      (UINT64_C(1) << 63)
-#define WIDE        (NESTED | UINT64_C(1) << 62)
+#define HASHED      (NESTED | UINT64_C(1) << 62)
 #define NARROW_BITS 32
-#define WIDE_BITS   48
 #define NARROW_IDS  (UINT32_C(1) << 30)
-#define WIDE_IDS    (UINT32_C(1) << 14)
-#define ODD         (WIDE | (uint64_t)(WIDE_IDS - 1) << WIDE_BITS) /* the last of the wide ids */
 
 struct inode_system {
         struct inode_system *next;
@@ -41,25 +41,12 @@ struct inode_system {
         uint64_t fsid;
         uint64_t key;
         uint32_t narrow; /* below NARROW_IDS */
-        uint32_t wide;   /* below WIDE_IDS - 1; NO_WIDE until a number needs it */
+        uint32_t mount;  /* by which it was last entered */
+        bool local;
 };
 
-#define NO_WIDE UINT32_MAX
-
-struct inode_odd {
-        dev_t dev;
-        ino_t ino;
-        uint64_t number;
-};
-
-static uint64_t mix(uint64_t x) {
-        x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-        x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-        return x ^ x >> 31;
-}
-
-void inode_map_init(struct inode_map *map, dev_t root_dev) {
-        *map = (struct inode_map){ .root_dev = root_dev };
+void inode_map_init(struct inode_map *map, dev_t root_dev, uint32_t root_mount) {
+        *map = (struct inode_map){ .root_dev = root_dev, .root_mount = root_mount };
         mutex_init(&map->mutex, MUTEX_RANK_LEAF);
 }
 
@@ -70,7 +57,6 @@ void inode_map_deinit(struct inode_map *map) {
                 map->systems = system->next;
                 free(system);
         }
-        tdestroy(map->odd, free);
         mutex_deinit(&map->mutex);
 }
 
@@ -83,25 +69,11 @@ static struct inode_system *find_locked(struct inode_map *map, dev_t dev) {
 }
 
 static uint32_t free_narrow_locked(struct inode_map *map, uint64_t key) {
-        uint32_t id = (uint32_t)(mix(key) % NARROW_IDS);
+        uint32_t id = (uint32_t)(mix_number(key) % NARROW_IDS);
 
         for (struct inode_system *system = map->systems; system;) {
                 if (system->narrow == id) {
                         id = (id + 1) % NARROW_IDS;
-                        system = map->systems;
-                } else {
-                        system = system->next;
-                }
-        }
-        return id;
-}
-
-static uint32_t free_wide_locked(struct inode_map *map, uint64_t key) {
-        uint32_t id = (uint32_t)(mix(key) % (WIDE_IDS - 1));
-
-        for (struct inode_system *system = map->systems; system;) {
-                if (system->wide == id) {
-                        id = (id + 1) % (WIDE_IDS - 1);
                         system = map->systems;
                 } else {
                         system = system->next;
@@ -115,7 +87,7 @@ static int add_locked(struct inode_map *map, dev_t dev, const struct system_iden
         struct inode_system *system = find_locked(map, dev);
         uint64_t key = identity->key;
 
-        if (system && system->fsid == identity->fsid)
+        if (system && system->fsid == identity->fsid && system->local == identity->local)
                 return 0;
         if (system)
                 system->dev = 0;
@@ -125,11 +97,12 @@ static int add_locked(struct inode_map *map, dev_t dev, const struct system_iden
                 if (system->dev == 0) {
                         system->dev = dev;
                         system->fsid = identity->fsid;
+                        system->local = identity->local;
                         return 0;
                 }
                 /* A clone of another that is mounted, too: then the place tells them apart. */
                 if (key == identity->key)
-                        key = mix(key ^ identity->place);
+                        key = mix_number(key ^ identity->place);
         }
         system = malloc(sizeof(*system));
         if (!system)
@@ -138,13 +111,41 @@ static int add_locked(struct inode_map *map, dev_t dev, const struct system_iden
                                          .dev = dev,
                                          .fsid = identity->fsid,
                                          .key = key,
-                                         .narrow = free_narrow_locked(map, key),
-                                         .wide = NO_WIDE };
+                                         .local = identity->local,
+                                         .narrow = free_narrow_locked(map, key) };
         map->systems = system;
         return 0;
 }
 
-int inode_enter(struct inode_map *map, int dirfd, const char *name, const char *place, dev_t dev) {
+int inode_add(struct inode_map *map, dev_t dev, const struct system_identity *identity) {
+        MUTEX_SCOPE(&map->mutex);
+        return add_locked(map, dev, identity);
+}
+
+bool inode_is_known(struct inode_map *map, dev_t dev) {
+        MUTEX_SCOPE(&map->mutex);
+        return find_locked(map, dev);
+}
+
+bool inode_is_local(struct inode_map *map, dev_t dev, uint32_t mount) {
+        struct inode_system *system;
+
+        MUTEX_SCOPE(&map->mutex);
+        system = find_locked(map, dev);
+        return system && system->local && (mount == 0 || mount == system->mount);
+}
+
+static void entered(struct inode_map *map, dev_t dev, uint32_t mount) {
+        struct inode_system *system;
+
+        MUTEX_SCOPE(&map->mutex);
+        system = find_locked(map, dev);
+        if (system)
+                system->mount = mount;
+}
+
+int inode_enter(struct inode_map *map, int dirfd, const char *name, const char *place, dev_t dev,
+                uint32_t mount) {
         struct system_identity identity;
         struct inode_system *system;
         bool known;
@@ -155,61 +156,46 @@ int inode_enter(struct inode_map *map, int dirfd, const char *name, const char *
         r = system_see(&identity, dirfd, name);
         if (r < 0)
                 return r;
+        /* Another device of the source's own file system, which may as well be waited for. */
+        if (mount != 0 && mount == map->root_mount)
+                identity.local = true;
         mutex_lock(&map->mutex);
         system = find_locked(map, dev);
-        known = system && system->fsid == identity.fsid;
+        known = system && system->fsid == identity.fsid && system->local == identity.local;
         mutex_unlock(&map->mutex);
-        if (known)
-                return 0;
-        system_identify(&identity, dirfd, name, place, dev);
-        MUTEX_SCOPE(&map->mutex);
-        return add_locked(map, dev, &identity);
-}
-
-static int odd_compare(const void *left, const void *right) {
-        const struct inode_odd *a = left, *b = right;
-
-        if (a->dev != b->dev)
-                return a->dev < b->dev ? -1 : 1;
-        return a->ino < b->ino ? -1 : a->ino > b->ino;
-}
-
-static uint64_t odd_number_locked(struct inode_map *map, dev_t dev, ino_t ino) {
-        struct inode_odd key = { .dev = dev, .ino = ino };
-        void *found = tfind(&key, &map->odd, odd_compare);
-        struct inode_odd *odd;
-
-        if (found)
-                return (*(struct inode_odd **)found)->number;
-        key.number = ODD | ++map->odd_count;
-        odd = malloc(sizeof(*odd));
-        if (odd) {
-                *odd = key;
-                if (!tsearch(odd, &map->odd, odd_compare))
-                        free(odd);
+        if (!known) {
+                system_identify(&identity, dirfd, name, place, dev);
+                r = inode_add(map, dev, &identity);
         }
-        return key.number;
+        entered(map, dev, mount);
+        return r;
+}
+
+/* A permutation of the numbers of one file system, and another one for each key. */
+static uint64_t hashed(uint64_t key, ino_t ino) {
+        return HASHED | mix_number(mix_number(key) + ino);
 }
 
 uint64_t inode_number(struct inode_map *map, dev_t dev, ino_t ino) {
         struct inode_system *system;
 
-        if (dev == map->root_dev && ino < NESTED)
+        if (dev == map->root_dev)
+                return ino < NESTED ? ino : hashed(0, ino);
+        if (dev == 0)
                 return ino;
         MUTEX_SCOPE(&map->mutex);
-        if (dev == map->root_dev)
-                return odd_number_locked(map, dev, ino);
         system = find_locked(map, dev);
-        if (!system || ino >> WIDE_BITS != 0)
-                return odd_number_locked(map, dev, ino);
+        if (!system)
+                return hashed(~(uint64_t)dev, ino);
         if (ino >> NARROW_BITS == 0)
                 return NESTED | (uint64_t)system->narrow << NARROW_BITS | ino;
-        if (system->wide == NO_WIDE)
-                system->wide = free_wide_locked(map, system->key);
-        return WIDE | (uint64_t)system->wide << WIDE_BITS | ino;
+        return hashed(system->key, ino);
+}
+
+uint64_t inode_of_place(const char *place) {
+        return hashed(1, mix_bytes(place, strlen(place)));
 }
 
 uint64_t inode_companion(uint64_t number, unsigned n) {
-        return ODD | UINT64_C(1) << (WIDE_BITS - 1) |
-               (mix(number + n) & ((UINT64_C(1) << (WIDE_BITS - 1)) - 1));
+        return HASHED | mix_number(mix_number(number) + n);
 }

@@ -13,24 +13,16 @@
 
 #include "fs/database.h"
 #include "fs/dirtime.h"
+#include "fs/mix.h"
 
 #define BUCKETS_MIN 1024
 
-static uint64_t hash_mix(uint64_t x) {
-        x ^= x >> 30;
-        x *= 0xbf58476d1ce4e5b9u;
-        x ^= x >> 27;
-        x *= 0x94d049bb133111ebu;
-        return x ^ x >> 31;
-}
-
 static uint64_t hash_key(dev_t dev, ino_t ino) {
-        return hash_mix(hash_mix(dev) ^ ino);
+        return mix_number(mix_number(dev) ^ ino);
 }
 
-/* Side nodes are never looked for; they are in the table to be found at its end. */
 static uint64_t hash_node(const struct node *node) {
-        return node->kind == NODE_SIDE ? hash_mix((uintptr_t)node) : hash_key(node->dev, node->ino);
+        return hash_key(node->dev, node->ino);
 }
 
 static struct node **bucket_of_locked(struct node_table *table, uint64_t hash) {
@@ -90,13 +82,19 @@ static void remove_locked(struct node_table *table, struct node *node) {
         table->count--;
 }
 
-static struct node *find_locked(struct node_table *table, const struct stat *st, uint32_t incarnation) {
-        struct node *node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino));
+static bool is_file(const struct node *node, const struct stat *st, uint32_t incarnation) {
+        return node->dev == st->st_dev && node->ino == st->st_ino &&
+               node_type(node) == (st->st_mode & S_IFMT) && node->incarnation == incarnation;
+}
 
-        if (table->root->dev == st->st_dev && table->root->ino == st->st_ino)
-                return table->root;
-        while (node && (node->kind != NODE_SHARED || node->dev != st->st_dev || node->ino != st->st_ino ||
-                        node_type(node) != (st->st_mode & S_IFMT) || node->incarnation != incarnation))
+static struct node *find_locked(struct node_table *table, const struct stat *st, uint32_t mount,
+                                uint32_t incarnation) {
+        struct node *node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino)), *root = table->root;
+
+        /* While it is held nothing else gets its number. */
+        if (is_file(root, st, root->incarnation) && root->mount == mount)
+                return root;
+        while (node && (node->kind != NODE_SHARED || !is_file(node, st, incarnation) || node->mount != mount))
                 node = node->chain;
         return node;
 }
@@ -143,7 +141,7 @@ static struct node *node_free(struct node *node) {
         return NULL;
 }
 
-int node_table_init(struct node_table *table, const struct stat *root, uint32_t incarnation) {
+int node_table_init(struct node_table *table, const struct stat *root, uint32_t mount, uint32_t incarnation) {
         *table = (struct node_table){ .room = BUCKETS_MIN, .mask = BUCKETS_MIN - 1 };
         table->buckets = calloc(BUCKETS_MIN, sizeof(*table->buckets));
         table->root = node_new("", root, NODE_SHARED);
@@ -154,6 +152,7 @@ int node_table_init(struct node_table *table, const struct stat *root, uint32_t 
                 return -ENOMEM;
         }
         table->root->refs = 1;
+        table->root->mount = mount;
         table->root->incarnation = incarnation;
         /* An old mount's nodes may have had the same addresses. */
         if (getrandom(&table->generation, sizeof(table->generation), GRND_NONBLOCK) < 0)
@@ -251,11 +250,14 @@ static int place_locked(struct node_table *table, struct node *node, struct node
 }
 
 int node_lookup(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-                uint32_t incarnation, struct node **out) {
+                uint32_t mount, uint32_t incarnation, struct node **out) {
         MUTEX_SCOPE(&table->mutex);
-        struct node *node = find_locked(table, st, incarnation);
+        struct node *node;
         int r;
 
+        if (!S_ISDIR(st->st_mode))
+                mount = 0;
+        node = find_locked(table, st, mount, incarnation);
         if (node == table->root)
                 return -ELOOP;
         if (node) {
@@ -267,6 +269,7 @@ int node_lookup(struct node_table *table, struct node *parent, const char *name,
                 node = node_new(name, st, NODE_SHARED);
                 if (!node)
                         return -ENOMEM;
+                node->mount = mount;
                 node->incarnation = incarnation;
                 node->parent = node_ref_locked(table, parent);
                 insert_locked(table, node);
@@ -277,7 +280,7 @@ int node_lookup(struct node_table *table, struct node *parent, const char *name,
 }
 
 int node_fresh(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-               enum node_kind kind, struct node **out) {
+               uint32_t incarnation, enum node_kind kind, struct node **out) {
         struct node *node = node_new(name, st, kind);
 
         if (!node)
@@ -289,6 +292,7 @@ int node_fresh(struct node_table *table, struct node *parent, const char *name, 
                         return -ENOMEM;
                 }
         }
+        node->incarnation = incarnation;
         MUTEX_SCOPE(&table->mutex);
         node->parent = node_ref_locked(table, parent);
         node->nlookup = 1;
@@ -298,21 +302,24 @@ int node_fresh(struct node_table *table, struct node *parent, const char *name, 
 }
 
 struct node *node_lookup_unopened(struct node_table *table, struct node *parent, const char *name,
-                                  const struct stat *st) {
-        struct node *node;
+                                  const struct stat *st, uint32_t incarnation, enum node_kind kind) {
+        struct node *node, *oldest = NULL;
 
         MUTEX_SCOPE(&table->mutex);
-        node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino));
-        while (node && (node->kind != NODE_DATABASE || node->dev != st->st_dev || node->ino != st->st_ino ||
-                        node->parent != parent || strcmp(node->name, name) != 0 ||
-                        !database_is_unopened_locked(node->database)))
-                node = node->chain;
-        if (node) {
-                node->nlookup++;
-                told_locked(node, st);
-                database_looked_up_locked(node->database);
-        }
-        return node;
+        /* New ones are put at the head of the chain. */
+        for (node = *bucket_of_locked(table, hash_key(st->st_dev, st->st_ino)); node; node = node->chain)
+                if (node->kind == kind && is_file(node, st, incarnation) && node->parent == parent &&
+                    strcmp(node->name, name) == 0 &&
+                    (kind != NODE_DATABASE || (database_is_unopened_locked(node->database) &&
+                                               database_is_of_locked(node->database, st))))
+                        oldest = node;
+        if (!oldest)
+                return NULL;
+        oldest->nlookup++;
+        told_locked(oldest, st);
+        if (kind == NODE_DATABASE)
+                database_looked_up_locked(oldest->database);
+        return oldest;
 }
 
 void node_told(struct node_table *table, struct node *node, const struct stat *st) {

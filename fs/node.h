@@ -3,10 +3,11 @@
  * for the root). There are three kinds:
  *
  *   shared    one for each file of the source, so that hard links stay hard links; everything that is not a
- *             database
+ *             database. A directory that is mounted at several places has one for each mount: the kernel
+ *             knows a directory at one place only
  *   database  of a file and a name; what it shows is decided at its first OPEN (database.h), and a LOOKUP
- *             after that makes a fresh one
- *   side      a fresh one for each LOOKUP of a -wal or -shm that is shown empty
+ *             makes a fresh one while it is open
+ *   side      one for each name of a -wal or -shm that is shown empty
  *
  * A node holds no descriptor, only a reference to its parent and the name it was last found by. A file is
  * (st_dev, st_ino) and its incarnation, since another may get that number after it.
@@ -35,8 +36,8 @@ enum node_kind {
 
 /*
  * Rules:
- *  1. nodes->mutex guards everything here but the members named in 2; dev, ino, incarnation, generation, type
- *     and kind never change.
+ *  1. nodes->mutex guards everything here but the members named in 2; dev, ino, mount, incarnation,
+ *     generation, type and kind never change.
  *  2. dirfd belongs to dirfd.c and its mutex.
  *  3. A node lives while the kernel knows it (nlookup) or somebody holds a reference: a child, an open
  * handle, a waiting open, a cached descriptor. During a request the kernel holds on to the node that the
@@ -59,6 +60,7 @@ struct node {
                 struct database *database; /* database: never NULL */
         };
         uint32_t refs;
+        uint32_t mount; /* of a directory: struct look's; else 0 */
         uint32_t incarnation;
         uint32_t generation; /* with the address it makes a name that no other node has had */
         uid_t uid;           /* by these, as they were last told, the kernel judges who may open it */
@@ -92,25 +94,28 @@ static inline mode_t node_type(const struct node *node) {
         return (mode_t)node->type << 12;
 }
 
-/* Makes the table and the root node from the root's attributes. 0 or -ENOMEM. */
-int node_table_init(struct node_table *table, const struct stat *root, uint32_t incarnation);
+/* Makes the table and the root node from the root's attributes, mount and incarnation. 0 or -ENOMEM. */
+int node_table_init(struct node_table *table, const struct stat *root, uint32_t mount, uint32_t incarnation);
 /* Frees every node, whatever the kernel thinks. No other thread may be using the table. */
 void node_table_deinit(struct node_table *table);
 
 /*
  * Finds or makes the shared node of *st, found by name in parent, and counts one lookup; the kernel is about
- * to be told *st. incarnation: see fs_incarnation(). 0, -ENOMEM, or -ELOOP when the directory is its own
- * ancestor by what the kernel has been told. Takes the table's mutex.
+ * to be told *st. mount: struct look's, for a directory; incarnation: see fs_incarnation(). 0, -ENOMEM, or
+ * -ELOOP when the directory is its own ancestor by what the kernel has been told. Takes the table's mutex.
  */
 int node_lookup(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-                uint32_t incarnation, struct node **out);
+                uint32_t mount, uint32_t incarnation, struct node **out);
 /* Makes a fresh node of another kind and counts one lookup. 0 or -ENOMEM. Takes the table's mutex. */
 int node_fresh(struct node_table *table, struct node *parent, const char *name, const struct stat *st,
-               enum node_kind kind, struct node **out);
-/* Finds the database node of that place and file that no OPEN has come for yet, and counts one lookup; the
- * kernel is about to be told *st. NULL: there is none. Takes the table's mutex. */
+               uint32_t incarnation, enum node_kind kind, struct node **out);
+/*
+ * Finds the oldest node of that place, file and kind that is not an open database, and counts one lookup; the
+ * kernel is about to be told *st. What is stacked on the mount (an overlay) goes on asking for the node that
+ * it has seen first. NULL: there is none. Takes the table's mutex.
+ */
 struct node *node_lookup_unopened(struct node_table *table, struct node *parent, const char *name,
-                                  const struct stat *st);
+                                  const struct stat *st, uint32_t incarnation, enum node_kind kind);
 /* The kernel is about to be told *st of the node. Takes the table's mutex. */
 void node_told(struct node_table *table, struct node *node, const struct stat *st);
 /* Whether what the kernel was told of owner and permissions is what *st says. Takes the table's mutex. */

@@ -1,8 +1,12 @@
 /*
- * A mirror that contains its own source, or is contained in it, never ends. Names do not tell (symlinks, bind
- * mounts), so this climbs from each of the two directories to the root and looks for the other by (dev, ino).
- * A bind mount shows a directory under a second parent, which the climb does not see: for that the names,
- * with all links resolved, are compared as well.
+ * A mirror that contains its own source, or is contained in it, is a mistake more often than not. Names do
+ * not tell (symlinks, bind mounts), so this climbs from each of the two directories to the root and looks for
+ * the other by (dev, ino). A bind mount shows a directory under a second parent, which the climb does not
+ * see: for that the names, with all links resolved, are compared as well.
+ *
+ * A mountpoint inside the source is what who mirrors / has to have, and it is finite: the mount never shows
+ * itself (fs.h: own_dev). So it is allowed where it can be seen to be meant: the mountpoint is on a file
+ * system of its own, or what is mounted inside the source is not shown.
  */
 #include "fs/place.h"
 
@@ -12,7 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
+#include "fs/look.h"
 #include "snapshot/base.h"
 
 static bool same(const struct stat *a, const struct stat *b) {
@@ -57,16 +63,19 @@ static int name_of(int fd, char *buffer, size_t size) {
         return 0;
 }
 
-int place_check(int source_fd, int mountpoint_fd) {
+int place_check(int source_fd, int mountpoint_fd, bool one_file_system) {
         char source_name[PATH_MAX + 2], mountpoint_name[PATH_MAX + 2];
         struct stat source, mountpoint;
         int r;
 
         if (fstat(source_fd, &source) < 0 || fstat(mountpoint_fd, &mountpoint) < 0)
                 return -errno;
+        r = is_below(source_fd, &mountpoint);
+        if (r != 0)
+                return r > 0 ? -ELOOP : r;
+        if (one_file_system || mountpoint.st_dev != source.st_dev)
+                return 0;
         r = is_below(mountpoint_fd, &source);
-        if (r == 0)
-                r = is_below(source_fd, &mountpoint);
         if (r != 0)
                 return r > 0 ? -ELOOP : r;
         r = name_of(source_fd, source_name, sizeof(source_name));
@@ -79,4 +88,32 @@ int place_check(int source_fd, int mountpoint_fd) {
             strncmp(source_name, mountpoint_name, strlen(mountpoint_name)) == 0)
                 return -ELOOP;
         return 0;
+}
+
+/* The number that newer kernels tell of /dev/fuse (Linux 6.14). */
+static dev_t connection_of(int fuse_fd) {
+        char path[64], line[128];
+        unsigned number = 0;
+        FILE *info;
+
+        snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fuse_fd);
+        info = fopen(path, "re");
+        if (!info)
+                return 0;
+        while (number == 0 && fgets(line, sizeof(line), info))
+                sscanf(line, "fuse_connection: %u", &number);
+        fclose(info);
+        /* The kernel's own form of a device number. */
+        return number == 0 ? 0 : makedev(number >> 20, number & 0xfffff);
+}
+
+dev_t place_device(int fuse_fd, const char *mountpoint) {
+        dev_t dev = connection_of(fuse_fd);
+        struct look look;
+
+        /* A mountpoint like /dev/fd/3 is no place, but then somebody else has mounted. */
+        if (dev == 0 && strncmp(mountpoint, "/dev/fd/", strlen("/dev/fd/")) != 0 &&
+            look_at(AT_FDCWD, mountpoint, &look) == 0)
+                dev = look.st.st_dev;
+        return dev;
 }

@@ -87,17 +87,20 @@ int serve_open_source(const char *name, int *fd, char **path) {
 }
 
 /* Looks at the mountpoint, and that it and the source are apart. 0 or -errno, logged. */
-static int check_place(const struct serve_place *place, struct mountpoint *mountpoint) {
+static int check_place(const struct options *options, const struct serve_place *place,
+                       struct mountpoint *mountpoint) {
         _cleanup_(base_closep) int fd = -1;
         int r;
 
         r = mountpoint_init(mountpoint, place->mountpoint, &fd);
         if (r < 0 || fd < 0)
                 return r;
-        r = place_check(place->source_fd, fd);
+        r = place_check(place->source_fd, fd, options->one_file_system);
         if (r < 0)
                 base_log(BASE_LOG_ERROR, "cannot show '%s' at '%s': %s", place->source, place->mountpoint,
-                         r == -ELOOP ? "one is the other or is inside it" : strerror(-r));
+                         r == -ELOOP ? "one is the other or is inside it (-o one_file_system allows a "
+                                       "mountpoint inside the source)"
+                                     : strerror(-r));
         return r;
 }
 
@@ -215,6 +218,7 @@ static int serve_mounted(struct fs *fs, struct options *options, struct mountpoi
                 r = agreement_attach(&fs->agreement, fs->session, fs->passthrough.wanted);
         if (r < 0)
                 return r;
+        fs->own_dev = place_device(fuse_session_fd(fs->session), mountpoint->path);
         if (chdir("/") < 0)
                 base_log(BASE_LOG_WARNING, "cannot leave the working directory: %s", strerror(errno));
         config = fuse_loop_cfg_create();
@@ -275,7 +279,7 @@ int serve(struct options *options, const struct serve_place *place) {
         dirs = descriptors / DIRS_SHARE < DIRS_MAX ? descriptors / DIRS_SHARE : DIRS_MAX;
         r = check_proc();
         if (r == 0)
-                r = check_place(place, &mountpoint);
+                r = check_place(options, place, &mountpoint);
         if (r == 0)
                 r = start_store(options, &store);
         if (r == 0)

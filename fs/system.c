@@ -4,7 +4,8 @@
  *   1. Btrfs: statfs's f_fsid, made from the UUID on disk and the subvolume, which has inode numbers of its
  * own
  *   2. the UUID, asked of the file system (Linux 6.9) or of udev (block devices); not of tmpfs, which makes
- * one at each mount. f_fsid would do for ext4, but XFS and others put the device number there.
+ * one at each mount, nor of autofs, where to open the directory mounts something. f_fsid would do for ext4,
+ * but XFS and others put the device number there.
  *   3. the place where it is mounted, which is what an administrator keeps stable
  *
  * Both sources of a UUID yield the same text, so a new kernel changes no inode number.
@@ -22,6 +23,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "fs/mix.h"
+
 #define UUID_SIZE     16
 #define UUID_TEXT_MAX 64
 #define BY_UUID       "/dev/disk/by-uuid"
@@ -32,17 +35,14 @@ struct uuid_answer {
         uint8_t bytes[UUID_SIZE];
 };
 
+/* Not in every <linux/magic.h>. */
+#define BCACHEFS_MAGIC 0xca451a4eU
+#define EROFS_MAGIC    0xe0f5e1e2U
+#define EXFAT_MAGIC    0x2011bab0U
+#define NTFS3_MAGIC    0x7366746eU
+#define ZFS_MAGIC      0x2fc12fc1U
+
 #define GET_UUID _IOR(0x15, 0, struct uuid_answer)
-
-/* FNV-1a: of short texts, and the same on every machine. */
-static uint64_t hash(const void *bytes, size_t size) {
-        const uint8_t *at = bytes;
-        uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < size; i++)
-                sum = (sum ^ at[i]) * UINT64_C(0x100000001b3);
-        return sum;
-}
 
 static int look(int dirfd, const char *name, struct statfs *st) {
         _cleanup_(base_closep) int fd = -1;
@@ -61,14 +61,40 @@ static uint64_t fsid_of(const struct statfs *st) {
         return fsid;
 }
 
+/* What is not known may be on the network, or in another process. */
+static bool is_local(const struct statfs *st) {
+        switch ((uint32_t)st->f_type) {
+        case BTRFS_SUPER_MAGIC:
+        case EXT4_SUPER_MAGIC:
+        case F2FS_SUPER_MAGIC:
+        case ISOFS_SUPER_MAGIC:
+        case MSDOS_SUPER_MAGIC:
+        case RAMFS_MAGIC:
+        case SQUASHFS_MAGIC:
+        case TMPFS_MAGIC:
+        case UDF_SUPER_MAGIC:
+        case XFS_SUPER_MAGIC:
+        case BCACHEFS_MAGIC:
+        case EROFS_MAGIC:
+        case EXFAT_MAGIC:
+        case NTFS3_MAGIC:
+        case ZFS_MAGIC:
+                return true;
+        default:
+                return false;
+        }
+}
+
 int system_see(struct system_identity *identity, int dirfd, const char *name) {
         struct statfs st;
         int r = look(dirfd, name, &st);
 
         *identity = (struct system_identity){ 0 };
-        if (r == 0)
-                identity->fsid = fsid_of(&st);
-        return r;
+        if (r < 0)
+                return r;
+        identity->fsid = fsid_of(&st);
+        identity->local = is_local(&st);
+        return 0;
 }
 
 /* Only of a directory: a file might be a database, whose locks the close() would drop (fact S1). */
@@ -112,12 +138,13 @@ void system_identify(struct system_identity *identity, int dirfd, const char *na
         char text[UUID_TEXT_MAX];
         struct statfs st;
 
-        identity->place = hash(place, strlen(place));
+        identity->place = mix_bytes(place, strlen(place));
         identity->key = identity->place;
         if (look(dirfd, name, &st) < 0)
                 return;
         if (st.f_type == BTRFS_SUPER_MAGIC)
                 identity->key = identity->fsid;
-        else if (st.f_type != TMPFS_MAGIC && (ask_file_system(dirfd, name, text) || ask_udev(dev, text)))
-                identity->key = hash(text, strlen(text));
+        else if (st.f_type != TMPFS_MAGIC && st.f_type != AUTOFS_SUPER_MAGIC &&
+                 (ask_file_system(dirfd, name, text) || ask_udev(dev, text)))
+                identity->key = mix_bytes(text, strlen(text));
 }

@@ -52,7 +52,7 @@ static int subject_init(struct subject *subject, struct fs *fs, struct node *nod
         struct stat st;
 
         *subject = (struct subject){ .fs = fs, .fd = -1 };
-        if (node->kind == NODE_SIDE)
+        if (node->kind == NODE_SIDE || fs_is_hollow(node))
                 return -ENODATA;
         if (node_type(node) == S_IFREG)
                 subject->handle = handle_of_node(fs, node);

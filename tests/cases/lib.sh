@@ -4,7 +4,7 @@
 # As root a case runs in mount and process namespaces of its own, so that even a case that is killed takes its
 # mounts, daemons and writers with it, and so that /dev/fuse can be given to ordinary users without changing the machine.
 #
-# The build sets LITESNAP, LITESNAPFS, LITESNAPFS_PACED, LITESNAPFS_POSIX_LOCKS, TORTURE_WRITER, TORTURE_READER and SANITIZER.
+# The build sets LITESNAP, LITESNAPFS, LITESNAPFS_PACED, LITESNAPFS_POSIX_LOCKS, TORTURE_WRITER, TORTURE_READER, WIDE_INODES and SANITIZER.
 # shellcheck shell=bash
 
 set -Eeuo pipefail
