@@ -35,7 +35,9 @@ static int read_once(struct store *store, const struct scratch *scratch, const c
 static void test_linger(void) {
         SCRATCH(scratch);
         SCRATCH(space);
-        struct store_config config = { .linger_s = 600, .racy = STORE_RACY_OFF, .max_space = 5000000 };
+        struct store_config config = {
+                .engine = STORE_ENGINE_BACKUP, .linger_s = 600, .racy = STORE_RACY_OFF, .max_space = 5000000
+        };
         struct timespec first, second, third, other;
         unsigned n_refused = 0;
         struct store *store;
