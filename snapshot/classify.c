@@ -19,6 +19,7 @@ enum sniff {
         SNIFF_WAL,
         SNIFF_FOREIGN, /* of a later format than SQLite's own two */
         SNIFF_TORN,    /* the magic before a header that SQLite does not accept */
+        SNIFF_ZEROS,   /* zeros where the magic would be: page 1 of a new database is written last */
 };
 
 /* The last two are those of databases of a foreign format (wal2, MVCC). */
@@ -48,6 +49,7 @@ bool store_name_is_side(const char *name) {
 
 /* Reads the head of a regular file. enum sniff or -errno. */
 static int sniff_read(const struct store_file *file, const struct stat *st) {
+        static const uint8_t zeros[FORMAT_MAGIC_SIZE];
         uint8_t bytes[FORMAT_HEADER_SIZE] = { 0 };
         struct format_header header;
         _cleanup_(base_closep) int fd = base_open_source(file->dirfd, file->name, 0);
@@ -65,19 +67,21 @@ static int sniff_read(const struct store_file *file, const struct stat *st) {
         if (n < 0)
                 return (int)n;
         if (!format_has_magic(bytes, (size_t)n))
-                return SNIFF_ORDINARY;
+                return memcmp(bytes, zeros, sizeof(zeros)) == 0 ? SNIFF_ZEROS : SNIFF_ORDINARY;
         r = format_header_parse(&header, bytes);
         if (r < 0)
                 return r == -EPROTONOSUPPORT ? SNIFF_FOREIGN : SNIFF_TORN;
         return header.wal ? SNIFF_WAL : SNIFF_ROLLBACK;
 }
 
-/* Whether a side file may have the first page of a file that does not show one: asked of SQLite's own kinds
- * of files only. */
-static bool completed_elsewhere(struct store *store, const struct store_file *file, const struct stat *st) {
+/* Whether a file that does not show a first page is a database all the same: a side file has it, or it is
+ * still to be written. */
+static bool is_incomplete(struct store *store, const struct store_file *file, const struct stat *st,
+                          bool zeros) {
         struct version version;
 
-        return visible_side(file, st) && version_look(&version, file, -1, st, &store->wals) != -ESTALE;
+        return (zeros || visible_side(file, st)) &&
+               version_look(&version, file, -1, st, &store->wals) != -ESTALE;
 }
 
 static int sniff_file(struct store *store, const struct store_file *file, const struct stat *st) {
@@ -98,7 +102,8 @@ static int sniff_file(struct store *store, const struct store_file *file, const 
         }
         /* What begins as no database is an ordinary file, to SQLite too; unless a side file has what is
          * missing: then it is not to be shown raw. */
-        if ((r == SNIFF_ORDINARY || r == SNIFF_TORN) && !completed_elsewhere(store, file, st))
+        if ((r == SNIFF_ORDINARY || r == SNIFF_TORN || r == SNIFF_ZEROS) &&
+            !is_incomplete(store, file, st, r == SNIFF_ZEROS))
                 return SNIFF_ORDINARY;
         return r == SNIFF_ORDINARY ? SNIFF_TORN : r;
 }

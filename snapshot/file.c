@@ -6,6 +6,7 @@
 #include "snapshot/file.h"
 
 #include "snapshot/base.h"
+#include "snapshot/format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,6 +66,23 @@ static bool readable_alike(const struct stat *main, const struct stat *side) {
         return (side->st_mode & needed) == needed;
 }
 
+/* Whether the file begins as SQLite would begin a side file with that suffix; if not, it has nothing to say.
+ */
+static bool begins_validly(int fd, const char *suffix) {
+        uint8_t bytes[FORMAT_INDEX_HEAD_SIZE] = { 0 };
+        struct format_journal journal;
+        struct format_index index;
+        struct format_wal wal;
+
+        if (base_pread(fd, bytes, sizeof(bytes), 0) < 0)
+                return true;
+        if (strcmp(suffix, "-wal") == 0)
+                return format_wal_parse(&wal, bytes) == 0;
+        if (strcmp(suffix, "-shm") == 0)
+                return format_index_parse(&index, bytes) == 0;
+        return format_journal_parse(&journal, bytes) == 0;
+}
+
 int file_side_open(const struct store_file *file, const char *suffix, const struct stat *main,
                    struct stat *st) {
         char name[NAME_MAX + 1];
@@ -81,8 +99,10 @@ int file_side_open(const struct store_file *file, const char *suffix, const stru
                 st = &own;
         if (fstat(fd, st) < 0)
                 r = -errno;
-        else if (!S_ISREG(st->st_mode) || !readable_alike(main, st))
+        else if (!S_ISREG(st->st_mode))
                 r = -EPERM;
+        else if (!readable_alike(main, st))
+                r = begins_validly(fd, suffix) ? -EPERM : -ENOENT;
         if (r < 0) {
                 close(fd);
                 return r;

@@ -4,7 +4,9 @@
  *
  * A side file is used only if it is a regular file and everybody who may read the main file may read it too.
  * SQLite makes side files with the owner and the mode of the main file; one that says less was put there by
- * somebody else, who could have any file of another owner shown as pages of a database of his own.
+ * somebody else, who could have any file of another owner shown as pages of a database of his own. If it does
+ * not begin as a side file does, it counts as none, as it does for SQLite; if it does, there is no telling
+ * what is committed.
  */
 #pragma once
 

@@ -7,6 +7,7 @@
 #include "snapshot/version.h"
 
 #include "snapshot/clock.h"
+#include "snapshot/lock.h"
 #include "snapshot/visible.h"
 
 #include <errno.h>
@@ -45,6 +46,15 @@ static void set_times(struct version *version) {
         version->attr.st_ctim = base_timespec_max(version->main.st_ctim, version->wal.st_mtim);
 }
 
+/* Whether an application holds SQLite's locks on a file that begins with zeros: its first transaction,
+ * without a journal on disk. */
+static bool is_being_born(int main_fd, const uint8_t *bytes) {
+        static const uint8_t zeros[FORMAT_MAGIC_SIZE];
+
+        return memcmp(bytes, zeros, sizeof(zeros)) == 0 &&
+               (lock_reserved_held(main_fd) > 0 || lock_in_use(main_fd) > 0);
+}
+
 int version_look(struct version *version, const struct store_file *file, int main_fd, const struct stat *main,
                  struct cache *wals) {
         uint8_t bytes[FORMAT_HEADER_SIZE] = { 0 };
@@ -69,6 +79,11 @@ int version_look(struct version *version, const struct store_file *file, int mai
         r = visible_look(version, file, bytes, wals, &size);
         if (r == 0)
                 version_set_size(version, size);
+        if (r == -ESTALE && is_being_born(main_fd, bytes)) {
+                version->unborn = true;
+                version_set_size(version, 0);
+                return 0;
+        }
         /* To SQLite it is no database; with a side file it is one whose first page was torn, and no ordinary
          * file. */
         if (r == -ESTALE && format_has_magic(bytes, (size_t)n) && visible_side(file, main))

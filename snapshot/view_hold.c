@@ -113,7 +113,7 @@ static int scan_wal(struct view *view) {
 
         fd = file_side_open(view->file, "-wal", &view->main, NULL);
         if (fd < 0)
-                return fd == -ENOENT ? -EBUSY : fd;
+                return fd == -ENOENT ? 0 : fd;
         r = wal_scan(fd, &summary, &view->pages, &view->n_pages);
         if (r < 0 || summary.page_count == 0) {
                 close(fd);

@@ -64,7 +64,8 @@ static void test_linger(void) {
 static void test_no_room(void) {
         SCRATCH(scratch);
         SCRATCH(space);
-        struct store *store = store_with(&space, (struct store_config){ .max_space = 5000000 });
+        struct store *store = store_with(
+                &space, (struct store_config){ .engine = STORE_ENGINE_BACKUP, .max_space = 5000000 });
         struct snapshot *used, *snapshot;
 
         for (unsigned i = 0; i < 2; i++)
