@@ -21,7 +21,7 @@ static void *wait_for_end(void *userdata) {
         base_log(BASE_LOG_WARNING,
                  "a file system of the source does not answer: ending without waiting for it");
         fuse_session_unmount(ending->session);
-        _exit(EXIT_SUCCESS);
+        _exit(ending->status);
 }
 
 void ending_init(struct ending *ending) {
@@ -30,10 +30,11 @@ void ending_init(struct ending *ending) {
         mutex_cond_init(&ending->changed);
 }
 
-void ending_begin(struct ending *ending, struct fuse_session *session) {
+void ending_begin(struct ending *ending, struct fuse_session *session, int status) {
         sigset_t all, old;
 
         ending->session = session;
+        ending->status = status;
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, &old);
         ending->begun = pthread_create(&ending->thread, NULL, wait_for_end, ending) == 0;

@@ -15,12 +15,13 @@ struct ending {
         pthread_cond_t changed;
         pthread_t thread;
         struct fuse_session *session;
+        int status;
         bool begun, over;
 };
 
 void ending_init(struct ending *ending);
-/* After the session loop: if the end is not over in a few seconds, unmounts and leaves the process, with
- * status 0. */
-void ending_begin(struct ending *ending, struct fuse_session *session);
+/* After the session loop: if the end is not over in a few seconds, unmounts and leaves the process, with that
+ * status. */
+void ending_begin(struct ending *ending, struct fuse_session *session, int status);
 /* The end is over, or was never begun. */
 void ending_deinit(struct ending *ending);

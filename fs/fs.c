@@ -76,8 +76,8 @@ bool fs_is_closing(struct fs *fs) {
         return fs->closing;
 }
 
-void fs_close(struct fs *fs) {
-        ending_begin(&fs->ending, fs->session);
+void fs_close(struct fs *fs, int status) {
+        ending_begin(&fs->ending, fs->session, status);
         lanes_deinit(&fs->lanes);
         mutex_lock(&fs->nodes.mutex);
         fs->closing = true;

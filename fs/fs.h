@@ -63,8 +63,8 @@ struct fs {
  */
 int fs_init(struct fs *fs, const char *source, int root_fd, struct store *store, unsigned dirs);
 /* After the session loop: gives every snapshot back, so that the store can be freed and answer what still
- * waits. */
-void fs_close(struct fs *fs);
+ * waits. status: with which the process ends if that hangs. */
+void fs_close(struct fs *fs, int status);
 /* Whether fs_close() has begun. */
 bool fs_is_closing(struct fs *fs);
 /* After store_free(). */

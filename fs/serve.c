@@ -226,7 +226,7 @@ static int serve_mounted(struct fs *fs, struct options *options, struct mountpoi
         if (r == 0) {
                 ready();
                 r = loop(fs, config, mountpoint);
-                fs_close(fs);
+                fs_close(fs, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
                 fs->store = store_free(fs->store);
         }
         if (config)

@@ -56,7 +56,12 @@ timeout 20 cat "$MNT/short" >"$T/copy" || fail 'others wait, too'
 cat "$MNT/many1" >"$T/copy" &
 impatient=$!
 OTHERS+=("$impatient")
-kill -INT "$impatient"
+# Before that it is a shell, which may miss the signal; INT it has what it starts in the background ignore.
+is_a_reader() {
+        [ "$(cat "/proc/$impatient/comm")" = cat ]
+}
+wait_for 10 is_a_reader
+kill -TERM "$impatient"
 wait_for 10 is_gone "$impatient"
 wait "$impatient" || true
 for n in $(seq 40); do job_runs "many$n" || fail "many$n did not wait"; done
