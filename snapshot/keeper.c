@@ -94,11 +94,15 @@ int keeper_copy(struct store *store, const struct view *view, const struct copy_
         return r;
 }
 
+/* Once it says so the copy will not come, so no later open may find the snapshot. */
 static bool unwanted(void *userdata) {
-        const struct snapshot *snapshot = userdata;
+        struct snapshot *snapshot = userdata;
         MUTEX_SCOPE(&snapshot->store->lock);
 
-        return snapshot->refs == 1 || snapshot->store->closing;
+        if (snapshot->refs > 1 && !snapshot->store->closing)
+                return false;
+        snapshot_detach_locked(snapshot);
+        return true;
 }
 
 static void say_why(struct snapshot *snapshot, int r) {
