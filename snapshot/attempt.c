@@ -289,6 +289,12 @@ static int run(struct opening *opening, struct view *view, bool *taken) {
                          view->file->path);
                 return -EIO;
         }
+        if (unsafe_is_stale(view->main_fd, &view->version.main, &view->version.wal)) {
+                opening->why = "it lies on another host, its times and pages are shown as of a while ago "
+                               "(sshfs keeps them for 20 s), and it "
+                               "was written within the last minute: run litesnapfs on that host";
+                return -EBUSY;
+        }
         if (second_to_wait_for(opening, &view->version))
                 return ATTEMPT_LATER;
         if (view->version.unborn)

@@ -15,13 +15,13 @@
 #include "snapshot/journal.h"
 
 #include "snapshot/base.h"
+#include "snapshot/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
@@ -94,26 +94,13 @@ static bool still_since(const struct store_file *file, int dirfd, const char *ow
 static bool is_local(dev_t dev) {
         static const char *const remote[] = { "fuse", "nfs",  "cifs",   "smb",     "9p",
                                               "afs",  "ceph", "autofs", "virtiofs" };
-        _cleanup_(base_freep) char *line = NULL;
-        unsigned major_number, minor_number;
-        bool local = false;
-        size_t size = 0;
-        FILE *mounts = fopen("/proc/self/mountinfo", "re");
+        char type[MOUNTS_TYPE_MAX];
 
-        while (mounts && getline(&line, &size, mounts) > 0) {
-                const char *type = strstr(line, " - ");
-
-                if (!type || sscanf(line, "%*s %*s %u:%u", &major_number, &minor_number) != 2 ||
-                    makedev(major_number, minor_number) != dev)
-                        continue;
-                local = true;
-                for (size_t i = 0; i < ARRAY_SIZE(remote); i++)
-                        local = local && strncmp(type + 3, remote[i], strlen(remote[i])) != 0;
-                break;
-        }
-        if (mounts)
-                fclose(mounts);
-        return local;
+        mounts_type(dev, type);
+        for (size_t i = 0; i < ARRAY_SIZE(remote); i++)
+                if (strncmp(type, remote[i], strlen(remote[i])) == 0)
+                        return false;
+        return type[0] != 0;
 }
 
 /*

@@ -245,7 +245,9 @@ static void opening_run(struct work *work) {
                 refused(opening);
                 return;
         }
-        if (r == -ENOSPC && room_may_come(opening)) {
+        /* Copies that nobody reads have descriptors, too. */
+        if ((r == -ENOSPC && room_may_come(opening)) ||
+            ((r == -EMFILE || r == -ENFILE) && keeper_purge(opening->store, NULL) > 0)) {
                 come_again(opening, PAUSE_NS);
                 return;
         }

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+/* What is left to others of the file system where max_space says nothing: a twentieth, at most a GiB. */
+enum { OTHERS_SHARE = 20, OTHERS_MOST = 1 << 30 };
+
 /* O_TMPFILE where the file system has it; elsewhere a name for the moment between two system calls. */
 static int make_nameless(const struct space *space) {
         char path[4096];
@@ -70,10 +73,44 @@ void space_deinit(struct space *space) {
         mutex_deinit(&space->lock);
 }
 
-static int budget_take(struct space *space, uint64_t bytes) {
-        MUTEX_SCOPE(&space->lock);
+/* ---- the file system ---------------------------------------------------------------------------- */
 
-        if (space->max > 0 && (bytes > space->max || space->used > space->max - bytes))
+static int free_bytes(const struct space *space, uint64_t *free, uint64_t *all) {
+        struct statvfs st;
+
+        if (fstatvfs(space->dirfd, &st) < 0)
+                return -errno;
+        *free = (uint64_t)st.f_bavail * st.f_frsize;
+        *all = (uint64_t)st.f_blocks * st.f_frsize;
+        return 0;
+}
+
+/* Whether size bytes more fit. */
+static bool leaves_room(const struct space *space, uint64_t size) {
+        uint64_t free = 0, all = 0, others;
+
+        if (size == 0 || free_bytes(space, &free, &all) < 0)
+                return true;
+        others = all / OTHERS_SHARE < OTHERS_MOST ? all / OTHERS_SHARE : OTHERS_MOST;
+        return free >= size && (space->max > 0 || free - size >= others);
+}
+
+static bool within_budget_locked(const struct space *space, uint64_t size) {
+        return space->max == 0 || (size <= space->max && space->used <= space->max - size);
+}
+
+int space_check(struct space *space, uint64_t size) {
+        if (!leaves_room(space, size))
+                return -ENOSPC;
+        MUTEX_SCOPE(&space->lock);
+        return within_budget_locked(space, size) ? 0 : -ENOSPC;
+}
+
+static int budget_take(struct space *space, uint64_t bytes) {
+        if (!leaves_room(space, bytes))
+                return -ENOSPC;
+        MUTEX_SCOPE(&space->lock);
+        if (!within_budget_locked(space, bytes))
                 return -ENOSPC;
         space->used += bytes;
         return 0;
@@ -91,31 +128,10 @@ uint64_t space_used(struct space *space) {
         return space->used;
 }
 
-/* ---- the file system ---------------------------------------------------------------------------- */
-
-static int free_bytes(const struct space *space, uint64_t *free, uint64_t *all) {
-        struct statvfs st;
-
-        if (fstatvfs(space->dirfd, &st) < 0)
-                return -errno;
-        *free = (uint64_t)st.f_bavail * st.f_frsize;
-        *all = (uint64_t)st.f_blocks * st.f_frsize;
-        return 0;
-}
-
 unsigned space_free_percent(const struct space *space) {
         uint64_t free = 0, all = 0;
 
         return free_bytes(space, &free, &all) < 0 || all < 100 ? 100 : (unsigned)(free / (all / 100));
-}
-
-int space_check(struct space *space, uint64_t size) {
-        uint64_t free = 0, all = 0;
-
-        if (free_bytes(space, &free, &all) == 0 && free < size)
-                return -ENOSPC;
-        MUTEX_SCOPE(&space->lock);
-        return space->max > 0 && (size > space->max || space->used > space->max - size) ? -ENOSPC : 0;
 }
 
 void space_log_full(struct space *space, const char *path, uint64_t size) {
@@ -131,8 +147,7 @@ void space_log_full(struct space *space, const char *path, uint64_t size) {
         else
                 base_log(BASE_LOG_ERROR,
                          "%s: no room for a snapshot of %llu bytes: no space in %s, which has %llu bytes "
-                         "free; snapshot_dir=DIR names "
-                         "another directory",
+                         "free, some of them to be left to others; snapshot_dir=DIR names another directory",
                          path, (unsigned long long)size, space->dir, (unsigned long long)free);
 }
 

@@ -7,9 +7,12 @@
 #include "snapshot/unsafe.h"
 
 #include "snapshot/base.h"
+#include "snapshot/clock.h"
+#include "snapshot/mounts.h"
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <string.h>
 #include <sys/vfs.h>
 
 #ifndef FUSE_SUPER_MAGIC
@@ -54,6 +57,26 @@ const char *unsafe_name(int fd) {
                 if ((uint32_t)fs.f_type == unsafe[i].magic)
                         return unsafe[i].name;
         return NULL;
+}
+
+/* How long a file must not have been written by times that may be a while old: three times what sshfs keeps
+ * them. */
+#define STALE_NS UINT64_C(60000000000)
+
+bool unsafe_is_stale(int fd, const struct stat *main, const struct stat *wal) {
+        static const char *const remote[] = { "fuse.sshfs", "fuse.rclone", "fuse.curlftpfs",
+                                              "fuse.davfs", "fuse.s3fs",   "fuse.gvfsd-fuse" };
+        struct statfs fs;
+        char type[MOUNTS_TYPE_MAX];
+
+        if (fstatfs(fd, &fs) < 0 || (uint32_t)fs.f_type != FUSE_SUPER_MAGIC ||
+            (clock_age_ns(main) >= STALE_NS && (wal->st_size == 0 || clock_age_ns(wal) >= STALE_NS)))
+                return false;
+        mounts_type(main->st_dev, type);
+        for (size_t i = 0; i < ARRAY_SIZE(remote); i++)
+                if (strcmp(type, remote[i]) == 0)
+                        return true;
+        return false;
 }
 
 int unsafe_check(struct store *store, int fd, const char *path) {
