@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/fstab.h"
+#include "fs/quantity.h"
 #include "snapshot/base.h"
 
 #define BUSY_TIMEOUT_DEFAULT_MS 5000
@@ -66,40 +67,6 @@ static const struct fuse_opt specs[] = {
         FUSE_OPT_END,
 };
 
-/* Digits only, and no more than max. 0 or -EINVAL. */
-static int parse_number(const char *text, size_t length, uint64_t max, uint64_t *out) {
-        uint64_t value = 0;
-
-        if (length == 0)
-                return -EINVAL;
-        for (size_t i = 0; i < length; i++) {
-                unsigned digit = (unsigned char)text[i] - '0';
-
-                if (digit > 9 || value > (max - digit) / 10)
-                        return -EINVAL;
-                value = 10 * value + digit;
-        }
-        *out = value;
-        return 0;
-}
-
-/* A number of bytes, with K, M, G or T for powers of 1024. */
-static int parse_size(const char *text, uint64_t *out) {
-        static const char units[] = "KMGT";
-        size_t length = strlen(text);
-        const char *unit = length > 0 ? strchr(units, text[length - 1]) : NULL;
-        unsigned shift = 0;
-        int r;
-
-        if (unit) {
-                shift = 10 * (unsigned)(unit - units + 1);
-                length--;
-        }
-        r = parse_number(text, length, INT64_MAX >> shift, out);
-        *out <<= shift;
-        return r;
-}
-
 static int complain(const char *what, const char *value) {
         fprintf(stderr, "litesnapfs: %s: '%s'\n", what, value);
         return -1;
@@ -132,7 +99,7 @@ static int on_positional(struct options *options, const char *arg) {
 static int on_max_read(struct options *options, const char *value) {
         uint64_t number;
 
-        if (parse_number(value, strlen(value), INT_MAX, &number) < 0)
+        if (quantity_number(value, INT_MAX, &number) < 0)
                 return complain("max_read is a number of bytes", value);
         options->max_read = (unsigned)number;
         return 1;
@@ -153,14 +120,15 @@ static int on_snapshot_dir(struct options *options, const char *value) {
 static int on_busy_timeout(struct options *options, const char *value) {
         uint64_t number;
 
-        if (parse_number(value, strlen(value), INT_MAX, &number) < 0)
-                return complain("busy_timeout is a number of milliseconds", value);
+        if (quantity_time(value, QUANTITY_MS, INT_MAX, &number) < 0)
+                return complain("busy_timeout is a number of milliseconds, or one with ms, s, m, h or d",
+                                value);
         options->store.busy_timeout_ms = (unsigned)number;
         return 0;
 }
 
 static int on_max_space(struct options *options, const char *value) {
-        if (parse_size(value, &options->store.max_space) < 0 || options->store.max_space == 0)
+        if (quantity_size(value, INT64_MAX, &options->store.max_space) < 0 || options->store.max_space == 0)
                 return complain("max_space is a number of bytes above 0, or one with K, M, G or T", value);
         return 0;
 }
@@ -168,8 +136,10 @@ static int on_max_space(struct options *options, const char *value) {
 static int on_accept_quiet(struct options *options, const char *value) {
         uint64_t number;
 
-        if (parse_number(value, strlen(value), LINGER_MAX_S, &number) < 0 || number == 0)
-                return complain("accept_quiet is a number of seconds above 0, at most a day", value);
+        if (quantity_time(value, QUANTITY_S, LINGER_MAX_S, &number) < 0 || number == 0)
+                return complain(
+                        "accept_quiet is a number of seconds, or one with s, m or h: above 0, at most a day",
+                        value);
         options->store.accept_quiet_s = (unsigned)number;
         return 0;
 }
@@ -177,8 +147,8 @@ static int on_accept_quiet(struct options *options, const char *value) {
 static int on_linger(struct options *options, const char *value) {
         uint64_t number;
 
-        if (parse_number(value, strlen(value), LINGER_MAX_S, &number) < 0)
-                return complain("linger is a number of seconds, at most a day", value);
+        if (quantity_time(value, QUANTITY_S, LINGER_MAX_S, &number) < 0)
+                return complain("linger is a number of seconds, or one with s, m or h: at most a day", value);
         options->store.linger_s = (unsigned)number;
         return 0;
 }
