@@ -8,7 +8,7 @@ packages_demonstration=(sqlite3 rsync)
 # More, for the tests (scripts/test, scripts/soak).
 packages_test=(sqlite3 rsync tar attr acl clang shellcheck python3 util-linux procps e2fsprogs borgbackup restic mc file less
         inotify-tools squashfs-tools xfsprogs btrfs-progs bindfs spin strace mandoc bsdutils
-        systemd sshfs openssh-sftp-server)
+        systemd sshfs openssh-sftp-server zsh)
 
 packages_missing() {
         local package
