@@ -10,11 +10,11 @@ for name in exclusive reserved shared; do
         [ $name != exclusive ] || holder=$!
         wait_for 60 test -e "$T/held.$name"
 done
-mount_fs -o busy_timeout=500
+mount_fs -o busy_timeout=0.5s
 started=$(date +%s%N)
 refused 'Device or resource busy' cat "$MNT/exclusive.db"
 [ $(($(date +%s%N) - started)) -ge 400000000 ] || fail "gave up before busy_timeout"
-logged 1 exclusive.db 'lock|busy'
+logged 1 exclusive.db 'lock|busy' '500 ms'
 stat "$MNT/exclusive.db" >"$T/null"
 equal "$(cd "$MNT" && echo *.db)" 'exclusive.db reserved.db shared.db' "the listing"
 for name in reserved shared; do

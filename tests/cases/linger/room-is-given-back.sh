@@ -22,7 +22,7 @@ def read(name, copied=True):
             wait_for(lambda: written() - before >= len(data))
     assert data == applications[name].truth()
 '
-mount_fs -o linger=1
+mount_fs -o linger=1s
 watch_copies "$SRC" "$MNT" <<P
 $begin
 read("a")
@@ -31,7 +31,7 @@ wait_for(lambda: copies() == 0)
 P
 unmount_fs
 
-mount_fs -o linger=600,max_space=16M
+mount_fs -o linger=10m,max_space=16mib
 watch_copies "$SRC" "$MNT" <<P
 $begin
 for _ in range(3):

@@ -15,7 +15,7 @@ mount -t tmpfs -o mode=700,size=40M none "$SNAP"
 if [ "$1" = max_space ]; then
         umount "$SNAP"
         mount -t tmpfs -o mode=700 none "$SNAP"
-        options+=,max_space=40M
+        options+=,max_space=40MB
 fi
 mount_fs -o "$options"
 used() {
