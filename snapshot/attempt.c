@@ -134,6 +134,9 @@ static bool may_lend(const struct opening *opening, const struct view *view) {
         if (view->doubtful || store->config.engine != STORE_ENGINE_AUTO ||
             source_has_moved(store, &view->main))
                 return false;
+        /* An application that came and went just now may be back before it is noticed, and checkpoint. */
+        if (view->proof == PROOF_STAT && in_a_hurry(view))
+                return false;
         /* One that is likely to be copied needs room for that; without it the open fails, and not a read in
          * the middle. */
         return (view->proof != PROOF_WAL && !in_a_hurry(view)) || space_check(&store->space, view->size) == 0;
@@ -153,7 +156,7 @@ static int copy_first(struct opening *opening, struct view *view, bool sharable)
         else
                 r = keeper_copy(opening->store, view, &wish, &out, &engine);
         if (r == -ESTALE) {
-                source_moved(opening->store, view->file, &view->main);
+                source_moved(opening->store, view);
                 opening->why = "it is written to faster than it can be copied, and its writer's locks cannot "
                                "be seen from here";
                 r = -EBUSY;
@@ -252,7 +255,7 @@ static int explain(const struct opening *opening, int r) {
                          "may read the database may read "
                          "it: it was not made by SQLite, and is not used",
                          path);
-        else if (r != -ESTALE && r != -EAGAIN)
+        else if (r != -ESTALE && r != -EBUSY && r != -EAGAIN)
                 base_log(BASE_LOG_ERROR, "%s: cannot read it, or what lies beside it: %s", path,
                          strerror(-r));
         return r == -EPERM ? -EACCES : r;
@@ -302,6 +305,10 @@ static int run(struct opening *opening, struct view *view, bool *taken) {
         if (opening->in_front && view_scans(view, FRONT_SCAN))
                 return ATTEMPT_MUST_COPY;
         r = view_hold(view, opening->attempts > 0 ? PATIENCE_NS : 0, &store->wals, &opening->why);
+        /* Beside an application that comes and goes a copy of main and WAL can be proven where one of main
+         * alone cannot. */
+        if (r == 0 && view->proof == PROOF_STAT && private_turn(opening, view))
+                return run_private(opening, view);
         if (r == 0) {
                 *taken = true;
                 return run_held(opening, view);

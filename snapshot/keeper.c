@@ -118,7 +118,7 @@ static void say_why(struct snapshot *snapshot, int r) {
         else if (r != -EINTR)
                 base_log(BASE_LOG_ERROR, "%s: copy: %s", view->file->path, strerror(-r));
         if (r == -ESTALE)
-                source_moved(snapshot->store, view->file, &view->main);
+                source_moved(snapshot->store, view);
 }
 
 static void copy_now(struct work *work) {

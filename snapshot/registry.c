@@ -57,9 +57,12 @@ bool source_has_moved(struct store *store, const struct stat *main) {
         return has_moved_locked(store, main);
 }
 
-void source_moved(struct store *store, const struct store_file *file, const struct stat *main) {
+void source_moved(struct store *store, const struct view *view) {
+        const struct stat *main = &view->main;
         bool known;
 
+        if (view->proof == PROOF_STAT)
+                return;
         mutex_lock(&store->lock);
         known = has_moved_locked(store, main);
         if (!known) {
@@ -76,5 +79,5 @@ void source_moved(struct store *store, const struct store_file *file, const stru
                          "file system above this one, another host, or a copy over the file); from now on "
                          "each copy is made, and "
                          "proven, before it is given out",
-                         file->path);
+                         view->file->path);
 }

@@ -118,8 +118,11 @@ struct snapshot *snapshot_find_locked(struct source *source, const struct versio
  * bytes can be had from now on. Takes the lock. */
 void snapshot_settle(struct snapshot *snapshot, int r, enum engine engine, struct space_file *file);
 
-/* Remembers that the source was written to in spite of a lock of ours, and warns the first time. Takes the
- * lock. */
-void source_moved(struct store *store, const struct store_file *file, const struct stat *main);
+/*
+ * The source was written to while a view was held. In spite of a lock, that is remembered, and warned of the
+ * first time; where the view had none that keeps a checkpoint away (a WAL that nobody had open), it was just
+ * an application that came. Takes the lock.
+ */
+void source_moved(struct store *store, const struct view *view);
 /* Whether that was ever so. Takes the lock. */
 bool source_has_moved(struct store *store, const struct stat *main);

@@ -108,7 +108,7 @@ uint64_t snapshot_size(const struct snapshot *snapshot) {
 }
 
 /* The view, with a read of it begun; NULL: there is a copy, or *error is set. */
-static const struct view *read_begin(struct snapshot *snapshot, size_t size, int *error) {
+static struct view *read_begin(struct snapshot *snapshot, size_t size, int *error) {
         MUTEX_SCOPE(&snapshot->store->lock);
 
         *error = snapshot->error;
@@ -145,13 +145,13 @@ static int fail(struct snapshot *snapshot, const struct view *view, int r) {
         else if (first)
                 base_log(BASE_LOG_ERROR, "%s: cannot read: %s", view->file->path, strerror(-r));
         if (first && r == -ESTALE)
-                source_moved(snapshot->store, view->file, &view->main);
+                source_moved(snapshot->store, view);
         return -EIO;
 }
 
 ssize_t snapshot_read(struct snapshot *snapshot, void *buffer, size_t size, uint64_t offset) {
         uint64_t total = snapshot_size(snapshot);
-        const struct view *view;
+        struct view *view;
         ssize_t n;
         int error;
 
@@ -164,6 +164,8 @@ ssize_t snapshot_read(struct snapshot *snapshot, void *buffer, size_t size, uint
         if (error < 0)
                 return error;
         if (view) {
+                /* An application that has come must not checkpoint before the keeper looks. */
+                view_meet_visitor(view);
                 n = view_read(view, buffer, size, offset);
                 if (n < 0)
                         n = fail(snapshot, view, (int)n);

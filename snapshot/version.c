@@ -46,6 +46,9 @@ static void set_times(struct version *version) {
         version->attr.st_ctim = base_timespec_max(version->main.st_ctim, version->wal.st_mtim);
 }
 
+/* What was written within this time may have been read in the middle of a write: it is worth another look. */
+#define BEING_WRITTEN_NS UINT64_C(1000000000)
+
 /* Whether an application holds SQLite's locks on a file that begins with zeros: its first transaction,
  * without a journal on disk. */
 static bool is_being_born(int main_fd, const uint8_t *bytes) {
@@ -87,7 +90,9 @@ int version_look(struct version *version, const struct store_file *file, int mai
         /* To SQLite it is no database; with a side file it is one whose first page was torn, and no ordinary
          * file. */
         if (r == -ESTALE && format_has_magic(bytes, (size_t)n) && visible_side(file, main))
-                return -EIO;
+                return clock_age_ns(main) < BEING_WRITTEN_NS || clock_age_ns(&version->wal) < BEING_WRITTEN_NS
+                               ? -EBUSY
+                               : -EIO;
         return r;
 }
 

@@ -33,7 +33,8 @@ static inline bool version_through_wal(const struct version *version) {
  * Looks at a source, taking no lock: fills main (a given fstat or fstatat), wal, header and attr's times.
  * attr.st_size is the size of what is committed as far as it shows without a lock; version_pinned() sets the
  * exact one. main_fd: open for reading, or -1 to have it opened. wals: remembers what scans of WAL files
- * found. 0; -ESTALE: not a database; -EPERM: a side file is not to be trusted (file.h); -errno.
+ * found. 0; -ESTALE: not a database; -EBUSY: being written, look again; -EPERM: a side file is not to be
+ * trusted (file.h); -errno.
  */
 int version_look(struct version *version, const struct store_file *file, int main_fd, const struct stat *main,
                  struct cache *wals);

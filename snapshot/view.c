@@ -30,7 +30,8 @@ int view_new(struct view **out, const struct store_file *file, dev_t dev, ino_t 
 
         if (!view)
                 return r;
-        view->main_fd = view->wal_fd = view->visitor_fd = -1;
+        view->main_fd = view->wal_fd = -1;
+        view->visitor_fd = -1;
         view->file = file_copy(file);
         if (!view->file)
                 r = -errno;
@@ -60,7 +61,8 @@ struct view *view_free(struct view *view) {
         if (view->wal_fd >= 0 && !view->pin)
                 close(view->wal_fd);
         pin_free(view->pin);
-        base_closep(&view->visitor_fd);
+        if (view->visitor_fd >= 0)
+                close(view->visitor_fd);
         base_closep(&view->main_fd);
         free(view->pages);
         file_free(view->file);
@@ -130,16 +132,27 @@ bool view_writer_waits(const struct view *view) {
         return lock_reserved_held(view->main_fd) > 0;
 }
 
-bool view_meet_visitor(struct view *view) {
-        if (view->pin || view->visitor_fd >= 0)
-                return view->visitor_fd >= 0;
-        view->visitor_fd = file_side_open(view->file, "-shm", &view->main, NULL);
-        if (view->visitor_fd < 0)
-                return false;
+/* Looks for the -shm of an application and takes the lock that keeps its checkpoints away. */
+static void meet(struct view *view) {
+        int fd = file_side_open(view->file, "-shm", &view->main, NULL);
+
+        if (fd < 0)
+                return;
         /* A checkpoint writes to the main file only while it has the first read lock to itself
          * (walCheckpoint()). */
-        if (lock_index_shared(view->visitor_fd, LOCK_INDEX_READ) == 0)
-                return true;
-        base_closep(&view->visitor_fd);
-        return false;
+        if (lock_index_shared(fd, LOCK_INDEX_READ) == 0)
+                atomic_store(&view->visitor_fd, fd);
+        else
+                close(fd);
+}
+
+bool view_meet_visitor(struct view *view) {
+        if (view->pin || view_stops_commits(view))
+                return false;
+        if (atomic_load(&view->visitor_fd) < 0 && !atomic_flag_test_and_set(&view->meeting)) {
+                if (atomic_load(&view->visitor_fd) < 0)
+                        meet(view);
+                atomic_flag_clear(&view->meeting);
+        }
+        return atomic_load(&view->visitor_fd) >= 0;
 }

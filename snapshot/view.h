@@ -12,6 +12,8 @@
 #include "snapshot/pin.h"
 #include "snapshot/version.h"
 
+#include <stdatomic.h>
+
 /* What vouches for the bytes of a version; the values of user.litesnapfs.proof. */
 enum proof {
         PROOF_LOCK,    /* a lock that writers are seen to respect; checked against main's times */
@@ -35,8 +37,9 @@ struct view {
         struct stat main;                         /* of the main file, when the version was held */
         uint8_t head[FORMAT_HEADER_SIZE];         /* the first bytes of the main file, then */
         uint8_t wal_head[FORMAT_WAL_HEADER_SIZE]; /* of a WAL that nobody has open, as it was scanned */
-        bool doubtful;  /* main was written so lately that its times prove nothing: it has to be read twice */
-        int visitor_fd; /* the -shm of an application that came later, with a lock on it; -1 */
+        bool doubtful; /* main was written so lately that its times prove nothing: it has to be read twice */
+        atomic_flag meeting;   /* a thread looks whether one has come */
+        atomic_int visitor_fd; /* the -shm of an application that came later, with a lock on it; -1 */
 };
 
 /*
