@@ -98,7 +98,8 @@ static int answer(struct opening *opening, const struct version *version, enum p
                 keeper_lend_locked(snapshot, in_a_hurry(view));
         opening->making = false;
         mutex_unlock(&store->lock);
-        opening_answer(opening, snapshot, version);
+        /* The view, and what lies in it, may be gone by now. */
+        opening_answer(opening, snapshot, &snapshot->version);
         /* Nobody will ask for an older version again. */
         keeper_purge(store, opening->source);
         if (view)

@@ -174,7 +174,8 @@ static bool has_to_go_locked(struct snapshot *snapshot, const struct look *look)
                now >= snapshot->since_ns + IDLE_PIN_NS + (snapshot->bytes >> 20) * NS_PER_MIB;
 }
 
-/* The next one of this round, which goes to the end of the list; NULL when all were looked at. */
+/* The next one of this round, which goes to the end of the list, with its view in use as by a read; NULL when
+ * all were looked at. */
 static struct snapshot *next_live_locked(struct store *store) {
         struct snapshot *snapshot = TAILQ_FIRST(&store->live);
 
@@ -184,6 +185,7 @@ static struct snapshot *next_live_locked(struct store *store) {
         TAILQ_INSERT_TAIL(&store->live, snapshot, live_link);
         snapshot->round = store->round;
         snapshot->refs++;
+        snapshot->reads++;
         return snapshot;
 }
 
@@ -202,12 +204,16 @@ static void look_after_live(struct store *store) {
         mutex_lock(&store->lock);
         store->round++;
         while ((snapshot = next_live_locked(store))) {
+                struct view *view = snapshot->view;
                 struct look look;
 
                 mutex_unlock(&store->lock);
-                look = look_at(snapshot->view);
+                look = look_at(view);
                 mutex_lock(&store->lock);
-                if (snapshot->refs > 1 && (has_to_go_locked(snapshot, &look) || store->closing))
+                if (--snapshot->reads == 0)
+                        pthread_cond_signal(&snapshot->idle);
+                if (snapshot->live && snapshot->refs > 1 &&
+                    (has_to_go_locked(snapshot, &look) || store->closing))
                         copy_soon_locked(snapshot);
                 mutex_unlock(&store->lock);
                 snapshot_unref(snapshot);
