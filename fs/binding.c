@@ -41,9 +41,8 @@ void binding_unref(struct binding *binding) {
         }
         node_unref_locked(&fs->nodes, binding->node);
         mutex_unlock(&fs->nodes.mutex);
-        for (unsigned i = 0; i < BINDING_TRIES_MAX; i++)
-                if (binding->tickets[i])
-                        store_ticket_unref(binding->tickets[i]);
+        if (binding->ticket)
+                store_ticket_unref(binding->ticket);
         free(binding);
 }
 
@@ -238,15 +237,15 @@ static void binding_ask(struct binding *binding, struct fs_at *at) {
         struct fs *fs = binding->fs;
         char path[FS_PATH_MAX];
         struct store_file file = { .dirfd = at->dir->fd, .name = at->place.name };
-        struct store_ticket *ticket = NULL;
-        unsigned try;
+        struct store_ticket *ticket = NULL, *before;
         bool abandoned;
+        unsigned ask;
         int r;
 
         file.path = node_path(&fs->nodes, fs->source, at->place.parent, at->place.name, path, sizeof(path));
         mutex_lock(&fs->nodes.mutex);
         binding->refs++;
-        try = binding->tries - 1;
+        ask = ++binding->asks;
         mutex_unlock(&fs->nodes.mutex);
         mutex_assert_none_held();
         r = store_open(fs->store, &file, on_opened, binding, &ticket);
@@ -257,10 +256,17 @@ static void binding_ask(struct binding *binding, struct fs_at *at) {
         }
         mutex_lock(&fs->nodes.mutex);
         abandoned = list_empty(&binding->waiters);
-        binding->tickets[try] = ticket;
+        /* The one before has been answered; so has this one, if there is a later one already. */
+        if (!abandoned && ask == binding->asks) {
+                before = binding->ticket;
+                binding->ticket = ticket;
+                ticket = before;
+        }
         mutex_unlock(&fs->nodes.mutex);
         if (abandoned)
                 store_cancel(ticket);
+        if (ticket)
+                store_ticket_unref(ticket);
 }
 
 /* What the file is; that it cannot be told is why an open fails, so this says it. */
@@ -321,13 +327,15 @@ void binding_start(struct binding *binding) {
 }
 
 void binding_cancel(struct binding *binding) {
-        struct store_ticket *tickets[BINDING_TRIES_MAX];
+        struct fs *fs = binding->fs;
+        struct store_ticket *ticket;
 
-        mutex_lock(&binding->fs->nodes.mutex);
-        memcpy(tickets, binding->tickets, sizeof(tickets));
-        mutex_unlock(&binding->fs->nodes.mutex);
-        mutex_assert_none_held();
-        for (unsigned i = 0; i < BINDING_TRIES_MAX; i++)
-                if (tickets[i])
-                        store_cancel(tickets[i]);
+        mutex_lock(&fs->nodes.mutex);
+        ticket = binding->ticket;
+        binding->ticket = NULL;
+        mutex_unlock(&fs->nodes.mutex);
+        if (!ticket)
+                return;
+        store_cancel(ticket);
+        store_ticket_unref(ticket);
 }

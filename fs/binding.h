@@ -14,9 +14,9 @@ struct binding {
         unsigned refs; /* one for each call of the store's that is to come, one for whoever works on it */
         struct list waiters;
         unsigned tries;
-        struct later later; /* while a lease stands against finding out what the file is */
-        /* Of each try; kept to the end, so that any may be cancelled at any time. */
-        struct store_ticket *tickets[BINDING_TRIES_MAX];
+        struct later later;          /* while a lease stands against finding out what the file is */
+        unsigned asks;               /* calls of the store's so far */
+        struct store_ticket *ticket; /* of the last call, until it is cancelled */
 };
 
 /* An OPEN that waits for a binding. */
