@@ -132,7 +132,7 @@ bool view_writer_waits(const struct view *view) {
         return lock_reserved_held(view->main_fd) > 0;
 }
 
-/* Looks for the -shm of an application and takes the lock that keeps its checkpoints away. */
+/* Looks for the -shm of an application that is alive and takes the lock that keeps its checkpoints away. */
 static void meet(struct view *view) {
         int fd = file_side_open(view->file, "-shm", &view->main, NULL);
 
@@ -140,7 +140,7 @@ static void meet(struct view *view) {
                 return;
         /* A checkpoint writes to the main file only while it has the first read lock to itself
          * (walCheckpoint()). */
-        if (lock_index_shared(fd, LOCK_INDEX_READ) == 0)
+        if (lock_index_held(fd, LOCK_INDEX_DEAD_MAN) > 0 && lock_index_shared(fd, LOCK_INDEX_READ) == 0)
                 atomic_store(&view->visitor_fd, fd);
         else
                 close(fd);
