@@ -132,27 +132,31 @@ bool view_writer_waits(const struct view *view) {
         return lock_reserved_held(view->main_fd) > 0;
 }
 
-/* Looks for the -shm of an application that is alive and takes the lock that keeps its checkpoints away. */
-static void meet(struct view *view) {
+/* Looks for an -shm, be it one that a crash left, and takes the lock that keeps checkpoints away from the
+ * main file. */
+static void guard(struct view *view) {
         int fd = file_side_open(view->file, "-shm", &view->main, NULL);
 
         if (fd < 0)
                 return;
         /* A checkpoint writes to the main file only while it has the first read lock to itself
          * (walCheckpoint()). */
-        if (lock_index_held(fd, LOCK_INDEX_DEAD_MAN) > 0 && lock_index_shared(fd, LOCK_INDEX_READ) == 0)
+        if (lock_index_shared(fd, LOCK_INDEX_READ) == 0)
                 atomic_store(&view->visitor_fd, fd);
         else
                 close(fd);
 }
 
 bool view_meet_visitor(struct view *view) {
+        int fd;
+
         if (view->pin || view_stops_commits(view))
                 return false;
         if (atomic_load(&view->visitor_fd) < 0 && !atomic_flag_test_and_set(&view->meeting)) {
                 if (atomic_load(&view->visitor_fd) < 0)
-                        meet(view);
+                        guard(view);
                 atomic_flag_clear(&view->meeting);
         }
-        return atomic_load(&view->visitor_fd) >= 0;
+        fd = atomic_load(&view->visitor_fd);
+        return fd >= 0 && lock_index_held(fd, LOCK_INDEX_DEAD_MAN) > 0;
 }
