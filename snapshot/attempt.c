@@ -4,7 +4,8 @@
  *
  * A view is lent, unless its source was written to once in spite of a lock: then there is a writer whose
  * locks are not seen, and it is copied, and the copy proven, before the answer, so that a writer that comes
- * in between costs another try and not a reader its file.
+ * in between costs another try and not a reader its file. So is a database in WAL mode that its application has
+ * just closed: no lock keeps it from coming back and checkpointing.
  *
  * Invariant: whatever can fail for lack of room or rights has been done before the opens are answered: a tool
  * that meets an error in the middle of a file may keep what it has.

@@ -154,7 +154,7 @@ static enum journal_state judge_named(const struct store_file *file, char *path,
 
 /*
  * The calling thread's rights to files become those of main's owner, if they can be had, or its own again (0,
- * 0). Without a file's owner's groups: who has less rights sees less.
+ * 0). Without a file's owner's groups: a thread with fewer rights sees less.
  */
 static void act_as(uid_t uid, gid_t gid) {
         if (geteuid() != 0)
