@@ -4,8 +4,8 @@
  *
  * A view is lent, unless its source was written to once in spite of a lock: then there is a writer whose
  * locks are not seen, and it is copied, and the copy proven, before the answer, so that a writer that comes
- * in between costs another try and not a reader its file. So is a database in WAL mode that its application has
- * just closed: no lock keeps it from coming back and checkpointing.
+ * in between costs another try and not a reader its file. So is a database in WAL mode that its application
+ * has just closed: no lock keeps it from coming back and checkpointing.
  *
  * Invariant: whatever can fail for lack of room or rights has been done before the opens are answered: a tool
  * that meets an error in the middle of a file may keep what it has.
@@ -38,8 +38,7 @@ enum { MAKER_NS = 5000000 };
  */
 #define UNBORN_NS UINT64_C(60000000000)
 
-/* From this size on a copy, or the look at a WAL that has to be scanned, is for a pool of its own. */
-#define BULK_SIZE  (UINT64_C(64) << 20)
+/* A WAL of more that has to be scanned is not for the front pool. */
 #define FRONT_SCAN (UINT64_C(8) << 20)
 
 /* ---- snapshots ---------------------------------------------------------------------------------- */

@@ -37,9 +37,6 @@ enum { TICK_NS = 5000000, TICK_MORE_NS = 100000, TICK_LINGERING_NS = 500000000 }
 /* Copies that nobody reads: no more than so many, and none while less of the file system is free. */
 enum { LINGERING_MOST = 64, FREE_PERCENT = 10 };
 
-/* From this size on a copy goes to the pool of the large ones. */
-#define BULK_SIZE (UINT64_C(64) << 20)
-
 /* ---- copying ------------------------------------------------------------------------------------ */
 
 /* Whether reflinks of files of that device are worth a try. */

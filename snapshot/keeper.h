@@ -7,6 +7,9 @@
 #include "snapshot/copy.h"
 #include "snapshot/registry.h"
 
+/* From this size on a copy goes to the pool of the large ones. */
+#define BULK_SIZE (UINT64_C(64) << 20)
+
 /* The snapshot has a view, which is lent from now on; hurry: until the first read, with which it begins to be
  * copied. */
 void keeper_lend_locked(struct snapshot *snapshot, bool hurry);
